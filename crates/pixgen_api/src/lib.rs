@@ -1,0 +1,17 @@
+//! What a user of `bevy_pixels_gen` can ask for, and what is reported back.
+//!
+//! Plain serde types and no algorithm. The panel, recipes, the command line and game code all fill
+//! the same [`Request`]; the engine answers all of them with the same [`Event`]s. A user-visible
+//! option, its default and its documentation are written here and nowhere else.
+
+mod event;
+mod gen_path;
+mod kind;
+mod limits;
+mod request;
+
+pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
+pub use gen_path::{GenPath, GenPathError};
+pub use kind::{Anchor, Kind};
+pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
+pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};

@@ -1,0 +1,15 @@
+//! The ranges that every front end offers and the engine enforces.
+
+/// Smallest sprite edge, in pixels.
+pub const MIN_SIZE_PX: u32 = 8;
+/// Largest sprite edge, in pixels.
+pub const MAX_SIZE_PX: u32 = 512;
+/// Most images one request may ask for.
+pub const MAX_COUNT: u32 = 64;
+/// Most denoising steps: the number of training timesteps of an SDXL schedule is 1000, and nothing
+/// above 150 has been useful to anybody.
+pub const MAX_STEPS: u32 = 150;
+/// Largest classifier-free guidance scale.
+pub const MAX_GUIDANCE_SCALE: f32 = 30.0;
+/// Longest prompt, in characters: far above what the text encoders read, low enough to refuse a pasted file.
+pub const MAX_PROMPT_CHARS: usize = 4000;

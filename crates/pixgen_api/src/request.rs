@@ -1,0 +1,244 @@
+//! The one description of a picture that every front end fills.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
+use crate::{Anchor, Kind};
+
+/// A wish for one or more sprites. Fields left at `None` are decided by the model that draws them.
+///
+/// A recipe file `*.sprite.ron` is this type in RON; every field may be left out but `prompt`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// What to draw, in English words.
+    pub prompt: String,
+    /// What to keep out of the picture.
+    pub negative_prompt: String,
+    /// What the sprite shows.
+    pub kind: Kind,
+    /// Edge of the square sprite in pixels, [`MIN_SIZE_PX`] to [`MAX_SIZE_PX`].
+    pub size_px: u32,
+    /// How many images; image `i` uses seed `seed + i`. 1 to [`MAX_COUNT`].
+    pub count: u32,
+    /// Seed of the first image; `None` draws one.
+    pub seed: Option<u64>,
+    /// Denoising steps, 1 to [`MAX_STEPS`].
+    pub steps: Option<u32>,
+    /// Classifier-free guidance scale, 1 (off) to [`MAX_GUIDANCE_SCALE`].
+    pub guidance_scale: Option<f32>,
+    /// How far the guided prediction is rescaled to the contrast of the unguided one, 0 to 1
+    /// (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4).
+    pub guidance_rescale: Option<f32>,
+    /// Which solver walks from noise to picture.
+    pub scheduler: Option<SchedulerKind>,
+    /// Which model draws.
+    pub model: ModelRef,
+    /// How the painted picture becomes pixel art.
+    pub pixel_art: PixelArt,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            kind: Kind::default(),
+            size_px: 32,
+            count: 1,
+            seed: None,
+            steps: None,
+            guidance_scale: None,
+            guidance_rescale: None,
+            scheduler: None,
+            model: ModelRef::default(),
+            pixel_art: PixelArt::default(),
+        }
+    }
+}
+
+impl Request {
+    /// A request with defaults for everything but kind and prompt.
+    #[must_use]
+    pub fn new(kind: Kind, prompt: impl Into<String>) -> Self {
+        Self { kind, prompt: prompt.into(), ..Self::default() }
+    }
+
+    /// Checks every range that does not depend on the model.
+    ///
+    /// # Errors
+    /// The first field that is out of its range, with what was found and what is expected.
+    pub fn validate(&self) -> Result<(), RequestError> {
+        if self.prompt.trim().is_empty() {
+            return Err(RequestError::EmptyPrompt);
+        }
+        for text in [&self.prompt, &self.negative_prompt] {
+            let chars = text.chars().count();
+            if chars > MAX_PROMPT_CHARS {
+                return Err(RequestError::PromptTooLong { chars });
+            }
+        }
+        let in_range = |name, found: f64, min: f64, max: f64| {
+            if (min..=max).contains(&found) { Ok(()) } else { Err(RequestError::OutOfRange { name, found, min, max }) }
+        };
+        in_range("size_px", self.size_px.into(), MIN_SIZE_PX.into(), MAX_SIZE_PX.into())?;
+        in_range("count", self.count.into(), 1.0, MAX_COUNT.into())?;
+        if let Some(steps) = self.steps {
+            in_range("steps", steps.into(), 1.0, MAX_STEPS.into())?;
+        }
+        if let Some(scale) = self.guidance_scale {
+            in_range("guidance_scale", scale.into(), 1.0, MAX_GUIDANCE_SCALE.into())?;
+        }
+        if let Some(rescale) = self.guidance_rescale {
+            in_range("guidance_rescale", rescale.into(), 0.0, 1.0)?;
+        }
+        if let Some(colors) = self.pixel_art.colors {
+            in_range("pixel_art.colors", colors.into(), 2.0, 256.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a request cannot be run by any model.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum RequestError {
+    /// There is nothing to draw.
+    #[error("the prompt is empty: write what the sprite should show, for example \"a blue potion\"")]
+    EmptyPrompt,
+    /// The prompt is no prompt.
+    #[error("the prompt has {chars} characters, at most {MAX_PROMPT_CHARS} are read: shorten it")]
+    PromptTooLong {
+        /// Characters found.
+        chars: usize,
+    },
+    /// A number lies outside its range (NaN does too).
+    #[error("{name} is {found}, expected {min} to {max}")]
+    OutOfRange {
+        /// The field's name.
+        name: &'static str,
+        /// The value found.
+        found: f64,
+        /// Smallest value allowed.
+        min: f64,
+        /// Largest value allowed.
+        max: f64,
+    },
+}
+
+/// A model to draw with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelRef {
+    /// The small sprite model that is compiled into the program.
+    #[default]
+    Embedded,
+    /// A folder in diffusers layout (`unet/`, `vae/`, `text_encoder/` …).
+    Folder(PathBuf),
+}
+
+/// The solvers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchedulerKind {
+    /// Euler's method on the probability-flow ODE (Karras et al. 2022, Algorithm 1 without churn).
+    #[default]
+    Euler,
+    /// Deterministic DDIM (Song et al. 2021), eta 0.
+    Ddim,
+    /// DPM-Solver++ of second order, multistep (Lu et al. 2022).
+    Dpmpp2m,
+}
+
+impl SchedulerKind {
+    /// Every scheduler, in the order in which front ends list them.
+    pub const ALL: [Self; 3] = [Self::Euler, Self::Ddim, Self::Dpmpp2m];
+
+    /// The name that users of other tools know.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "Euler",
+            Self::Ddim => "DDIM",
+            Self::Dpmpp2m => "DPM++ 2M",
+        }
+    }
+}
+
+/// How the painted picture becomes pixel art.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PixelArt {
+    /// Most colours in the sprite, 2 to 256; `None` keeps all.
+    pub colors: Option<u32>,
+    /// Where transparency comes from.
+    pub background: Background,
+    /// Where the drawn pixels are put in the frame; `None` lets the kind decide.
+    pub anchor: Option<Anchor>,
+}
+
+impl Default for PixelArt {
+    fn default() -> Self {
+        // Sixteen colours hold every 32 px sprite of the classic 16-bit consoles: one palette line.
+        Self { colors: Some(16), background: Background::default(), anchor: None }
+    }
+}
+
+/// Where transparency comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Background {
+    /// What the kind wants: a tile is opaque, everything else is cut out by the model's own alpha.
+    #[default]
+    Auto,
+    /// Opaque everywhere.
+    Keep,
+    /// Cut out by the model's own alpha.
+    Remove,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_needs_only_a_prompt() {
+        let request: Request = ron::from_str(r#"(prompt: "a blue potion")"#).unwrap();
+        assert_eq!(request, Request::new(Kind::Item, "a blue potion"));
+    }
+
+    #[test]
+    fn a_request_survives_ron() {
+        let mut request = Request::new(Kind::Tile, "mossy stone floor");
+        request.seed = Some(7);
+        request.model = ModelRef::Folder("models/sdxl".into());
+        request.scheduler = Some(SchedulerKind::Dpmpp2m);
+        let text = ron::to_string(&request).unwrap();
+        assert_eq!(ron::from_str::<Request>(&text).unwrap(), request);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_an_error() {
+        let error = ron::from_str::<Request>(r#"(promt: "a blue potion")"#).unwrap_err().to_string();
+        assert!(error.contains("promt"), "{error}");
+    }
+
+    #[test]
+    fn out_of_range_fields_are_named() {
+        let check = |change: fn(&mut Request), expected: &str| {
+            let mut request = Request::new(Kind::Item, "x");
+            change(&mut request);
+            let error = request.validate().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(|r| r.prompt = " \n".into(), "prompt is empty");
+        check(|r| r.size_px = 7, "size_px is 7, expected 8 to 512");
+        check(|r| r.count = 0, "count is 0");
+        check(|r| r.steps = Some(0), "steps is 0");
+        check(|r| r.guidance_scale = Some(f32::NAN), "guidance_scale is NaN");
+        check(|r| r.pixel_art.colors = Some(1), "pixel_art.colors is 1");
+        check(|r| r.prompt = "a".repeat(4001), "4001 characters");
+    }
+}

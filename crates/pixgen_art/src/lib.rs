@@ -1,0 +1,1 @@
+//! Pixel-art image processing: palettes, alpha, trimming and scaling.

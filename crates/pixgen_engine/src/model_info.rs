@@ -1,0 +1,172 @@
+//! What a model can do, read from the small files beside its weights.
+
+use std::fs;
+use std::path::Path;
+
+use pixgen_api::{Kind, ModelRef, SchedulerKind};
+use serde::Deserialize;
+
+use crate::{EngineError, embedded};
+
+/// The file in which a sprite model describes itself.
+pub(crate) const DESCRIPTION: &str = "sprite_model.json";
+
+/// A sprite size that a model draws without enlarging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NativeSize {
+    /// Edge of the sprite in pixels.
+    pub sprite_px: u32,
+    /// Edge of the picture that is painted for it, in pixels.
+    pub image_px: u32,
+}
+
+/// What a model can do and how it likes to be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelInfo {
+    /// A name for people.
+    pub name: String,
+    /// Sizes it draws natively, smallest first.
+    pub native_sizes: Vec<NativeSize>,
+    /// Denoising steps when the request names none.
+    pub steps: u32,
+    /// Guidance scale when the request names none.
+    pub guidance_scale: f32,
+    /// Guidance rescale when the request names none.
+    pub guidance_rescale: f32,
+    /// Scheduler when the request names none.
+    pub scheduler: SchedulerKind,
+    /// How kind and prompt are put together; holds `{kind}` and `{prompt}`.
+    pub prompt_format: String,
+}
+
+/// `sprite_model.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    native_sizes_px: Vec<u32>,
+    pixels_per_sprite_pixel: u32,
+    steps: u32,
+    guidance_scale: f32,
+    guidance_rescale: f32,
+    scheduler: SchedulerKind,
+    prompt_format: String,
+}
+
+impl ModelInfo {
+    /// Reads what a model says about itself; weights are not opened.
+    ///
+    /// # Errors
+    /// When there is no such model, or its description is damaged.
+    pub fn read(model: &ModelRef) -> Result<Self, EngineError> {
+        match model {
+            ModelRef::Embedded => {
+                let text = embedded::file(DESCRIPTION).ok_or(EngineError::NoEmbeddedModel)?;
+                Self::parse("sprite-tiny", DESCRIPTION, text)
+            }
+            ModelRef::Folder(folder) => Self::read_folder(folder),
+        }
+    }
+
+    fn read_folder(folder: &Path) -> Result<Self, EngineError> {
+        let name =
+            folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
+        if !folder.is_dir() {
+            return Err(pixgen_sdxl::Error::MissingFolder { folder: folder.display().to_string() }.into());
+        }
+        let file = folder.join(DESCRIPTION);
+        match fs::read(&file) {
+            Ok(text) => Self::parse(&name, &file.display().to_string(), &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::of_plain_sdxl(&name)),
+            Err(source) => Err(EngineError::Io { action: "reading", path: file, source }),
+        }
+    }
+
+    fn parse(name: &str, file: &str, text: &[u8]) -> Result<Self, EngineError> {
+        let wrong = |reason: String| EngineError::ModelInfo { file: file.to_owned(), reason };
+        let description: Description = serde_json::from_slice(text).map_err(|e| wrong(e.to_string()))?;
+        let scale = description.pixels_per_sprite_pixel;
+        let mut sizes = description.native_sizes_px;
+        sizes.sort_unstable();
+        if sizes.is_empty() || sizes.contains(&0) || scale == 0 {
+            return Err(wrong("native_sizes_px and pixels_per_sprite_pixel must name sizes above 0".to_owned()));
+        }
+        if !description.prompt_format.contains("{prompt}") {
+            return Err(wrong("prompt_format must hold {prompt}".to_owned()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            native_sizes: sizes
+                .into_iter()
+                .map(|sprite_px| NativeSize { sprite_px, image_px: sprite_px.saturating_mul(scale) })
+                .collect(),
+            steps: description.steps,
+            guidance_scale: description.guidance_scale,
+            guidance_rescale: description.guidance_rescale,
+            scheduler: description.scheduler,
+            prompt_format: description.prompt_format,
+        })
+    }
+
+    /// Any SDXL checkpoint: it paints 1024 px pictures, of which every 8, 16 or 32 px make one sprite pixel.
+    fn of_plain_sdxl(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            native_sizes: [32, 64, 128].map(|sprite_px| NativeSize { sprite_px, image_px: 1024 }).to_vec(),
+            steps: 30,
+            guidance_scale: 6.0,
+            guidance_rescale: 0.0,
+            scheduler: SchedulerKind::Dpmpp2m,
+            prompt_format: "pixel art, {kind}, {prompt}, plain white background".to_owned(),
+        }
+    }
+
+    /// The text that the model is given.
+    #[must_use]
+    pub fn prompt(&self, kind: Kind, prompt: &str) -> String {
+        // The prompt goes in last: it may itself hold "{kind}".
+        self.prompt_format.replace("{kind}", kind.word()).replace("{prompt}", prompt.trim())
+    }
+
+    /// The native size for a sprite of `size_px` and the whole number by which it is then enlarged.
+    #[must_use]
+    pub fn fit(&self, size_px: u32) -> Option<(NativeSize, u32)> {
+        let native = self.native_sizes.iter().rev().find(|native| size_px % native.sprite_px == 0)?;
+        (size_px > 0).then_some((*native, size_px / native.sprite_px))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> ModelInfo {
+        let text = br#"{"native_sizes_px":[32,16],"pixels_per_sprite_pixel":1,"steps":8,"guidance_scale":3.0,
+            "guidance_rescale":0.7,"scheduler":"ddim","prompt_format":"{kind}, {prompt}"}"#;
+        ModelInfo::parse("tiny", DESCRIPTION, text).unwrap()
+    }
+
+    #[test]
+    fn a_size_is_drawn_at_its_largest_native_divisor() {
+        let check = |size_px, expected: Option<(u32, u32)>| {
+            assert_eq!(tiny().fit(size_px).map(|(native, factor)| (native.sprite_px, factor)), expected, "{size_px}");
+        };
+        check(16, Some((16, 1)));
+        check(32, Some((32, 1)));
+        check(48, Some((16, 3)));
+        check(64, Some((32, 2)));
+        check(24, None);
+        check(0, None);
+    }
+
+    #[test]
+    fn the_prompt_keeps_braces_of_its_own() {
+        assert_eq!(tiny().prompt(Kind::Item, " a {kind} potion "), "item, a {kind} potion");
+    }
+
+    #[test]
+    fn a_damaged_description_names_file_and_field() {
+        let error =
+            ModelInfo::parse("x", "m/sprite_model.json", br#"{"native_sizes_px":[16]}"#).unwrap_err().to_string();
+        assert!(error.contains("m/sprite_model.json") && error.contains("pixels_per_sprite_pixel"), "{error}");
+    }
+}

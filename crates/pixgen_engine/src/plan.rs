@@ -1,0 +1,156 @@
+//! What a request means for one model: every default filled in, every size checked.
+
+use pixgen_api::{Anchor, Background, Request, SchedulerKind};
+use pixgen_art::FixOptions;
+
+use crate::{EngineError, ModelInfo};
+
+/// A request that can be drawn as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The request with every default of the model filled in; drawing it again gives the same sprites.
+    pub request: Request,
+    /// The text that the model is given.
+    pub prompt: String,
+    /// Edge of the picture to paint, in pixels.
+    pub image_px: u32,
+    /// Edge of the sprite before it is enlarged, in pixels.
+    pub native_size_px: u32,
+    /// Whole number by which the finished sprite is enlarged.
+    pub enlarge: u32,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub guidance_scale: f32,
+    /// Guidance rescale.
+    pub guidance_rescale: f32,
+    /// The solver.
+    pub scheduler: SchedulerKind,
+    /// Seed of the first image.
+    pub seed: u64,
+    /// The pixel-art pass.
+    pub fix: FixOptions,
+    /// What the user should know before the first step.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Resolves a request for a model. `fresh_seed` is used when the request names no seed.
+    ///
+    /// # Errors
+    /// When the request is out of range, or the model cannot draw its size.
+    pub fn new(request: &Request, model: &ModelInfo, fresh_seed: u64) -> Result<Self, EngineError> {
+        request.validate()?;
+        let Some((native, enlarge)) = model.fit(request.size_px) else {
+            let usable: Vec<_> = model.native_sizes.iter().map(|n| format!("{} px", n.sprite_px)).collect();
+            return Err(EngineError::Size {
+                size_px: request.size_px,
+                model: model.name.clone(),
+                usable: usable.join(" or "),
+            });
+        };
+        let mut warnings = Vec::new();
+        if enlarge > 1 {
+            warnings.push(format!(
+                "{} draws {} px natively: the sprite is drawn at that size and enlarged {enlarge} times",
+                model.name, native.sprite_px
+            ));
+        }
+        let steps = request.steps.unwrap_or(model.steps);
+        let guidance_scale = request.guidance_scale.unwrap_or(model.guidance_scale);
+        let guidance_rescale = request.guidance_rescale.unwrap_or(model.guidance_rescale);
+        let scheduler = request.scheduler.unwrap_or(model.scheduler);
+        let seed = request.seed.unwrap_or(fresh_seed);
+        let cut_out = match request.pixel_art.background {
+            Background::Auto => request.kind.is_cut_out(),
+            Background::Keep => false,
+            Background::Remove => true,
+        };
+        let anchor = request.pixel_art.anchor.unwrap_or(if cut_out { request.kind.anchor() } else { Anchor::Keep });
+        let filled = Request {
+            seed: Some(seed),
+            steps: Some(steps),
+            guidance_scale: Some(guidance_scale),
+            guidance_rescale: Some(guidance_rescale),
+            scheduler: Some(scheduler),
+            ..request.clone()
+        };
+        Ok(Self {
+            prompt: model.prompt(request.kind, &request.prompt),
+            request: filled,
+            image_px: native.image_px,
+            native_size_px: native.sprite_px,
+            enlarge,
+            steps,
+            guidance_scale,
+            guidance_rescale,
+            scheduler,
+            seed,
+            fix: FixOptions {
+                scale_px: native.image_px / native.sprite_px,
+                colors: request.pixel_art.colors,
+                cut_out,
+                anchor,
+            },
+            warnings,
+        })
+    }
+
+    /// The request that draws image `image` of this plan alone.
+    #[must_use]
+    pub fn single(&self, image: u32) -> Request {
+        Request { count: 1, seed: Some(self.image_seed(image)), ..self.request.clone() }
+    }
+
+    /// The seed of image `image`.
+    #[must_use]
+    pub fn image_seed(&self, image: u32) -> u64 {
+        self.seed.wrapping_add(image.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixgen_api::Kind;
+
+    use super::*;
+    use crate::FakeBackend;
+
+    fn plan(change: impl FnOnce(&mut Request)) -> Result<Plan, EngineError> {
+        let mut request = Request::new(Kind::Character, "a knight");
+        change(&mut request);
+        Plan::new(&request, &FakeBackend::model_info(), 42)
+    }
+
+    #[test]
+    fn a_plan_draws_the_same_again() {
+        let first = plan(|_| ()).unwrap();
+        let again = Plan::new(&first.request, &FakeBackend::model_info(), 7).unwrap();
+        assert_eq!(first, again);
+        assert_eq!(first.seed, 42);
+    }
+
+    #[test]
+    fn a_kind_decides_background_and_anchor() {
+        let knight = plan(|_| ()).unwrap();
+        assert!(knight.fix.cut_out && knight.fix.anchor == Anchor::Feet);
+        let tile = plan(|r| r.kind = Kind::Tile).unwrap();
+        assert!(!tile.fix.cut_out && tile.fix.anchor == Anchor::Keep);
+    }
+
+    #[test]
+    fn a_multiple_is_enlarged_with_a_warning_and_other_sizes_name_what_is_usable() {
+        let large = plan(|r| r.size_px = 96).unwrap();
+        assert_eq!((large.native_size_px, large.enlarge, large.warnings.len()), (32, 3, 1));
+        let error = plan(|r| r.size_px = 40).unwrap_err().to_string();
+        assert!(error.contains("40 px") && error.contains("16 px or 32 px"), "{error}");
+        let error = plan(|r| r.size_px = 7).unwrap_err().to_string();
+        assert!(error.contains("size_px is 7"), "{error}");
+    }
+
+    #[test]
+    fn the_images_of_a_job_count_their_seeds_up() {
+        let plan = plan(|r| r.seed = Some(u64::MAX)).unwrap();
+        assert_eq!((plan.image_seed(0), plan.image_seed(1)), (u64::MAX, 0));
+    }
+}

@@ -1,0 +1,173 @@
+//! The real backend: SDXL on candle.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use candle_core::{IndexOp, Tensor};
+use image::RgbaImage;
+use pixgen_api::{EventKind, ModelRef, Pixels, Progress};
+use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
+use sha2::{Digest, Sha256};
+
+use crate::store::hex;
+use crate::{Backend, BackendLoader, DevicePreference, Drawing, EngineError, ModelInfo, embedded};
+
+/// A loaded SDXL pipeline.
+struct Sdxl {
+    info: ModelInfo,
+    pipeline: Pipeline,
+}
+
+/// A loader of SDXL models for one device.
+pub(crate) fn loader(device: DevicePreference) -> BackendLoader {
+    Box::new(move |model| {
+        let info = ModelInfo::read(model)?;
+        let (device, dtype) = device.open()?;
+        let source = match model {
+            ModelRef::Embedded => ModelSource::Embedded(embedded::FILES),
+            ModelRef::Folder(folder) => ModelSource::Folder(folder.clone()),
+        };
+        let pipeline = Pipeline::load(&source, &device, dtype)?;
+        Ok(Box::new(Sdxl { info, pipeline }) as Box<dyn Backend>)
+    })
+}
+
+impl Backend for Sdxl {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<RgbaImage, EngineError> {
+        let Drawing { plan, image, seed } = drawing;
+        let input = TextToImage {
+            prompt: plan.prompt.clone(),
+            negative_prompt: Some(plan.request.negative_prompt.clone()),
+            width_px: plan.image_px as usize,
+            height_px: plan.image_px as usize,
+            original_size_px: None,
+            crop_top_left_px: (0, 0),
+            target_size_px: None,
+            steps: plan.steps as usize,
+            guidance_scale: plan.guidance_scale.into(),
+            guidance_rescale: plan.guidance_rescale.into(),
+            scheduler: Some(plan.scheduler),
+            seeds: vec![seed],
+        };
+        let decoded = self.pipeline.generate(&input, &mut |step| {
+            let report = EventKind::Step { image, step: step.step as u32, steps: step.steps as u32 };
+            let mut flow = progress.report(report);
+            // A preview is a courtesy: one that fails must not cost the picture.
+            if let Ok(Some(preview)) = self.pipeline.preview(step.denoised)
+                && let Ok(pixels) = to_rgba(&preview)
+            {
+                let rgba = pixels.as_raw().as_slice().into();
+                let preview = Pixels { width_px: pixels.width(), height_px: pixels.height(), rgba };
+                flow = if flow.is_break() { flow } else { progress.report(EventKind::Preview(preview)) };
+            }
+            match flow {
+                ControlFlow::Continue(()) => ControlFlow::Continue(()),
+                ControlFlow::Break(_) => ControlFlow::Break(()),
+            }
+        });
+        match decoded {
+            Ok(decoded) => Ok(to_rgba(&decoded).map_err(pixgen_sdxl::Error::from)?),
+            Err(pixgen_sdxl::Error::Cancelled) => Err(EngineError::Cancelled),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The first image of `[n, 3|4, height, width]` in [-1, 1] as 8-bit sRGB; without an alpha channel it is opaque.
+fn to_rgba(images: &Tensor) -> candle_core::Result<RgbaImage> {
+    let image = images.i(0)?;
+    let (channels, height, width) = image.dims3()?;
+    // Halves go to even, as in the references that round through numpy.
+    let bytes = ((image.to_dtype(candle_core::DType::F32)?.clamp(-1f32, 1f32)? + 1.0)? * 127.5)?;
+    let planes: Vec<f32> = bytes.flatten_all()?.to_vec1()?;
+    let mut rgba = vec![255; width * height * 4];
+    for (channel, plane) in planes.chunks_exact(width * height).enumerate().take(channels.min(4)) {
+        for (pixel, value) in plane.iter().enumerate() {
+            rgba[pixel * 4 + channel] = value.round_ties_even() as u8;
+        }
+    }
+    RgbaImage::from_raw(width as u32, height as u32, rgba)
+        .ok_or_else(|| candle_core::Error::Msg("the decoded image has another size than its tensor".to_owned()))
+}
+
+/// Name and fingerprint of a model for the provenance of what it draws.
+///
+/// The fingerprint is the SHA-256 over name, length, first and last MiB of every weight file: it tells any two
+/// checkpoints apart and does not read 7 GB before the first sprite.
+pub(crate) fn fingerprint(model: &ModelRef, info: &ModelInfo) -> Result<String, EngineError> {
+    const PART: usize = 1 << 20;
+    let mut hasher = Sha256::new();
+    let mut add = |name: &str, length: u64, first: &[u8], last: &[u8]| {
+        hasher.update(name.as_bytes());
+        hasher.update(length.to_le_bytes());
+        hasher.update(first);
+        hasher.update(last);
+    };
+    match model {
+        ModelRef::Embedded => {
+            for (name, bytes) in embedded::FILES.iter().filter(|(name, _)| name.ends_with(".safetensors")) {
+                let part = bytes.len().min(PART);
+                add(name, bytes.len() as u64, &bytes[..part], &bytes[bytes.len() - part..]);
+            }
+        }
+        ModelRef::Folder(folder) => {
+            for name in weight_files(folder)? {
+                let file = folder.join(&name);
+                let (length, first, last) =
+                    ends(&file, PART).map_err(|source| EngineError::Io { action: "reading", path: file, source })?;
+                add(&name, length, &first, &last);
+            }
+        }
+    }
+    Ok(format!("{} {}", info.name, &hex(&hasher.finalize())[..16]))
+}
+
+/// Weight files of a diffusers folder relative to it, sorted.
+fn weight_files(folder: &Path) -> Result<Vec<String>, EngineError> {
+    let mut found = Vec::new();
+    for part in ["text_encoder", "text_encoder_2", "unet", "vae"] {
+        let path = folder.join(part);
+        let failed = |source| EngineError::Io { action: "listing", path: path.clone(), source };
+        for entry in path.read_dir().map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".safetensors") {
+                found.push(format!("{part}/{name}"));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Length, first and last `part` bytes of a file.
+fn ends(file: &Path, part: usize) -> std::io::Result<(u64, Vec<u8>, Vec<u8>)> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = std::fs::File::open(file)?;
+    let length = file.metadata()?.len();
+    let part = (part as u64).min(length);
+    let mut first = vec![0; part as usize];
+    let mut last = first.clone();
+    file.read_exact(&mut first)?;
+    file.seek(SeekFrom::Start(length - part))?;
+    file.read_exact(&mut last)?;
+    Ok((length, first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_tensor_becomes_bytes_with_the_ends_of_the_range_exact() {
+        let rgb = Tensor::new(&[[[[-1f32, 1.]], [[0., 2.]], [[-3., 0.5]]]], &Device::Cpu).unwrap();
+        let image = to_rgba(&rgb).unwrap();
+        assert_eq!(image.get_pixel(0, 0).0, [0, 128, 0, 255]);
+        assert_eq!(image.get_pixel(1, 0).0, [255, 255, 191, 255]);
+    }
+}

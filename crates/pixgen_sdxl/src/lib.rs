@@ -1,0 +1,1 @@
+//! SDXL on candle: text in, image tensor out.

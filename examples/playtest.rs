@@ -1,0 +1,2 @@
+//! Playtest.
+fn main() {}
