@@ -1,1 +1,48 @@
 //! Type a prompt inside the running Bevy game and watch the sprite change.
+//!
+//! ```no_run
+//! use bevy::prelude::*;
+//! use bevy_pixels_gen::PixelsGenPlugin;
+//!
+//! fn main() {
+//!     App::new()
+//!         // Before DefaultPlugins: asset sources have to be known when the asset server is built.
+//!         .add_plugins((PixelsGenPlugin::default(), DefaultPlugins))
+//!         .add_systems(Startup, |mut commands: Commands, assets: Res<AssetServer>| {
+//!             commands.spawn(Camera2d);
+//!             commands.spawn(Sprite::from_image(assets.load("gen://hero/knight.png")));
+//!         })
+//!         .run();
+//! }
+//! ```
+//!
+//! `gen://hero/knight.png` is the file `assets/gen/hero/knight.png` of the game, always with nearest sampling.
+//! Add `EguiPlugin` as well and press F10 for the panel; ask from code with
+//! [`GenerateSprite`](generate::GenerateSprite) or
+//! [`commands.generate_sprite(…)`](generate::GenerateSpriteExt). A finished sprite is written to its file and
+//! reloaded under the same handle.
+//!
+//! # Features
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `generate` | the engine, jobs, messages, hot reload | yes |
+//! | `panel` | the egui panel | yes |
+//! | `embedded_model` | a small sprite model compiled into the program (32 MiB) | yes |
+//! | `cuda`, `cudnn`, `metal` | GPU inference | no |
+//!
+//! With `default-features = false` only the `gen://` reader stays: that is what a released game needs.
+
+mod plugin;
+mod source;
+
+#[cfg(feature = "generate")]
+pub mod generate;
+#[cfg(feature = "panel")]
+pub mod panel;
+#[cfg(feature = "panel")]
+mod panel_window;
+
+#[cfg(feature = "panel")]
+pub use panel_window::GenPanel;
+pub use pixgen_api;
+pub use plugin::{PixelsGenPlugin, PixelsGenSystems};

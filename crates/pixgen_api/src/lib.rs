@@ -4,12 +4,14 @@
 //! the same [`Request`]; the engine answers all of them with the same [`Event`]s. A user-visible
 //! option, its default and its documentation are written here and nowhere else.
 
+mod device;
 mod event;
 mod gen_path;
 mod kind;
 mod limits;
 mod request;
 
+pub use device::DevicePreference;
 pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
 pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use pixgen_api::{Cancelled, Event, EventKind, Generated, JobId, ModelRef, Request};
+use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
 
-use crate::{Backend, BackendLoader, DevicePreference, Drawing, EngineError, Plan, Provenance, Store, sdxl};
+use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, sdxl};
 
 /// How an engine is set up.
 pub struct EngineConfig {
@@ -74,7 +74,6 @@ struct Queue {
 pub struct Engine {
     store: Store,
     queue: Arc<Mutex<Queue>>,
-    next_id: AtomicU64,
     /// `None` only while the engine is being dropped: closing the channel is what ends the thread.
     wake: Option<Sender<()>>,
     event_sender: Sender<Event>,
@@ -120,20 +119,18 @@ impl Engine {
             .name("pixgen-inference".to_owned())
             .spawn(move || worker.run(&woken, &pool))
             .map_err(no_thread)?;
-        Ok(Self {
-            store,
-            queue,
-            next_id: AtomicU64::new(1),
-            wake: Some(wake),
-            event_sender,
-            events,
-            thread: Some(thread),
-        })
+        Ok(Self { store, queue, wake: Some(wake), event_sender, events, thread: Some(thread) })
     }
 
     /// Queues a request. Everything that happens to it comes out of [`events`](Self::events), an error too.
     pub fn submit(&self, request: Request) -> JobId {
-        let id = JobId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let id = JobId::fresh();
+        self.submit_as(id, request);
+        id
+    }
+
+    /// The same for a caller that had to name the job before it could reach the engine.
+    pub fn submit_as(&self, id: JobId, request: Request) {
         let mut queue = lock(&self.queue);
         let ahead = queue.waiting.len() + usize::from(queue.running.is_some());
         self.send(id, EventKind::Queued { ahead });
@@ -143,7 +140,6 @@ impl Engine {
             // The thread ends only when this sender is dropped.
             let _ = wake.send(());
         }
-        id
     }
 
     /// Cancels a job: one that waits at once, one that runs at its next step. Unknown and ended jobs are left alone.

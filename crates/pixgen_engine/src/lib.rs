@@ -17,7 +17,6 @@ mod sdxl;
 mod store;
 
 pub use backend::{Backend, BackendLoader, Drawing};
-pub use device::DevicePreference;
 pub use engine::{Engine, EngineConfig};
 pub use error::EngineError;
 pub use fake::FakeBackend;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use candle_core::{IndexOp, Tensor};
 use image::RgbaImage;
-use pixgen_api::{EventKind, ModelRef, Pixels, Progress};
+use pixgen_api::{DevicePreference, EventKind, ModelRef, Pixels, Progress};
 use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
 use sha2::{Digest, Sha256};
 
 use crate::store::hex;
-use crate::{Backend, BackendLoader, DevicePreference, Drawing, EngineError, ModelInfo, embedded};
+use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, device, embedded};
 
 /// A loaded SDXL pipeline.
 struct Sdxl {
@@ -19,10 +19,10 @@ struct Sdxl {
 }
 
 /// A loader of SDXL models for one device.
-pub(crate) fn loader(device: DevicePreference) -> BackendLoader {
+pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
     Box::new(move |model| {
         let info = ModelInfo::read(model)?;
-        let (device, dtype) = device.open()?;
+        let (device, dtype) = device::open(preference)?;
         let source = match model {
             ModelRef::Embedded => ModelSource::Embedded(embedded::FILES),
             ModelRef::Folder(folder) => ModelSource::Folder(folder.clone()),

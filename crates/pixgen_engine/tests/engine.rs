@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use pixgen_api::{EventKind, GenPath, Generated, JobId, Kind, ModelRef, Request};
-use pixgen_engine::{DevicePreference, Engine, EngineConfig, FakeBackend, Provenance};
+use pixgen_api::{DevicePreference, EventKind, GenPath, Generated, JobId, Kind, ModelRef, Request};
+use pixgen_engine::{Engine, EngineConfig, FakeBackend, Provenance};
 
 const STEP: Duration = Duration::from_millis(2);
 

@@ -1,1 +1,31 @@
 //! SDXL on candle: text in, image tensor out.
+//!
+//! A [`Pipeline`] is loaded from a model in diffusers layout, on disk or in memory, and draws what a
+//! [`TextToImage`] says. Every part is written from the equations of diffusers and held against it by the parity
+//! tests; sizes come from the model's own configuration files, so the small model of this project and SDXL base run
+//! the same code.
+
+mod clip;
+mod config;
+mod error;
+mod guidance;
+mod nn;
+mod noise;
+mod pipeline;
+mod preview;
+pub mod scheduler;
+mod source;
+mod text;
+mod tokenizer;
+mod unet;
+mod vae;
+mod weights;
+
+#[cfg(test)]
+mod half_precision_tests;
+
+pub use error::Error;
+pub use noise::randn;
+pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use source::ModelSource;
+pub use text::EncodedPrompt;

@@ -1,0 +1,24 @@
+//! `commands.generate_sprite(…)`: asking for a sprite from game code.
+
+use bevy::prelude::*;
+use pixgen_api::{GenPath, JobId, Request};
+
+use super::GenJobs;
+
+/// Asks for sprites from any system with `Commands`.
+pub trait GenerateSpriteExt {
+    /// Has a sprite drawn into `target` (`None` only fills the history), and returns the number by which the
+    /// job's messages name it.
+    fn generate_sprite(&mut self, request: Request, target: Option<GenPath>) -> JobId;
+}
+
+impl GenerateSpriteExt for Commands<'_, '_> {
+    fn generate_sprite(&mut self, request: Request, target: Option<GenPath>) -> JobId {
+        let job = JobId::fresh();
+        self.queue(move |world: &mut World| match world.get_resource_mut::<GenJobs>() {
+            Some(mut jobs) => jobs.submit_as(job, request, target),
+            None => warn!("no sprite can be generated: PixelsGenPlugin is not there, or its engine did not start"),
+        });
+        job
+    }
+}

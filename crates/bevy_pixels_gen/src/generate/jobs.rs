@@ -1,0 +1,338 @@
+//! The jobs of this game: what was asked for, how far it is, what came of it, and the way back.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo};
+
+/// Finished sprites that stay at hand without a look into the history.
+const MAX_FINISHED: usize = 128;
+/// Changes that can be taken back.
+const MAX_UNDO: usize = 100;
+
+/// A job that waits, runs or has failed. Finished and cancelled jobs are forgotten at once.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
+    /// Its number.
+    pub id: JobId,
+    /// What it draws.
+    pub request: Request,
+    /// The sprite that gets its first image.
+    pub target: Option<GenPath>,
+    /// `Queued`, `Running` or `Failed`.
+    pub state: JobState,
+    /// Image that is being drawn, from 0.
+    pub image: u32,
+    /// Steps of it that are done.
+    pub step: u32,
+    /// Steps of each image; 0 while the model is loading.
+    pub steps: u32,
+    /// Images that are finished.
+    pub images_done: u32,
+    /// When it started to run.
+    pub started: Option<Instant>,
+    /// When its first step was done: loading the model does not count towards the pace.
+    first_step: Option<Instant>,
+    /// A first idea of the image.
+    pub preview: Option<Pixels>,
+    /// What the user should know though it goes on.
+    pub warnings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl JobRecord {
+    fn new(id: JobId, request: Request, target: Option<GenPath>) -> Self {
+        Self {
+            id,
+            request,
+            target,
+            state: JobState::Queued,
+            image: 0,
+            step: 0,
+            steps: 0,
+            images_done: 0,
+            started: None,
+            first_step: None,
+            preview: None,
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Time until it is done, from the pace of the steps so far.
+    #[must_use]
+    pub fn remaining(&self, now: Instant) -> Option<Duration> {
+        let done = self.image * self.steps + self.step;
+        // The first step is where the clock starts, so it takes two to know a pace.
+        let paced = done.checked_sub(1).filter(|steps| *steps > 0)?;
+        let left = (self.request.count * self.steps).saturating_sub(done);
+        Some((now - self.first_step?) / paced * left)
+    }
+}
+
+/// A finished sprite.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The sprite.
+    pub generated: Generated,
+    /// What was asked for.
+    pub request: Request,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    path: GenPath,
+    before: Option<String>,
+    after: String,
+}
+
+/// What a frame's events came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Progress { job: JobId, image: u32, step: u32, steps: u32 },
+    Done { job: JobId, target: Option<GenPath>, images: Vec<Generated> },
+    Failed { job: JobId, target: Option<GenPath>, error: String },
+    Cancelled { job: JobId },
+}
+
+/// The generator's jobs, its finished sprites, and undo. Everything here returns at once.
+#[derive(Resource, Debug)]
+pub struct GenJobs {
+    engine: Engine,
+    records: Vec<JobRecord>,
+    finished: VecDeque<Finished>,
+    /// Hash of what each sprite shows, as far as it was set here.
+    shown: HashMap<GenPath, String>,
+    undo: Vec<Change>,
+    redo: Vec<Change>,
+    replaced: Vec<GenPath>,
+    error: Option<String>,
+    models: HashMap<ModelRef, Result<ModelInfo, String>>,
+}
+
+impl GenJobs {
+    /// Starts an engine for this game.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        Ok(Self {
+            engine: Engine::start(config)?,
+            records: Vec::new(),
+            finished: VecDeque::new(),
+            shown: HashMap::new(),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            replaced: Vec::new(),
+            error: None,
+            models: HashMap::new(),
+        })
+    }
+
+    /// Has a sprite drawn into `target`; `None` only fills the history.
+    pub fn submit(&mut self, request: Request, target: Option<GenPath>) -> JobId {
+        let id = JobId::fresh();
+        self.submit_as(id, request, target);
+        id
+    }
+
+    pub(super) fn submit_as(&mut self, id: JobId, request: Request, target: Option<GenPath>) {
+        self.records.push(JobRecord::new(id, request.clone(), target));
+        self.engine.submit_as(id, request);
+    }
+
+    /// Stops a job; one that has ended is left alone.
+    pub fn cancel(&self, job: JobId) {
+        self.engine.cancel(job);
+    }
+
+    /// Takes a failed job off the list.
+    pub fn forget(&mut self, job: JobId) {
+        self.records.retain(|record| record.id != job || record.state != JobState::Failed);
+    }
+
+    /// Jobs that wait, run or have failed, oldest first.
+    #[must_use]
+    pub fn records(&self) -> &[JobRecord] {
+        &self.records
+    }
+
+    /// Finished sprites, newest first.
+    pub fn finished(&self) -> impl Iterator<Item = &Finished> {
+        self.finished.iter()
+    }
+
+    /// Makes a finished sprite the one that the game shows at `path`. The way back is [`undo`](Self::undo).
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the game then keeps the sprite it had.
+    pub fn apply(&mut self, hash: &str, path: &GenPath) -> Result<(), EngineError> {
+        let before = self.engine.store().accept(hash, path)?;
+        if before.as_deref() == Some(hash) {
+            self.shown.insert(path.clone(), hash.to_owned());
+            return Ok(()); // It is there already: nothing to take back.
+        }
+        if self.undo.len() == MAX_UNDO {
+            self.undo.remove(0);
+        }
+        self.undo.push(Change { path: path.clone(), before, after: hash.to_owned() });
+        self.redo.clear();
+        self.now_shows(path, Some(hash));
+        Ok(())
+    }
+
+    /// Takes the last change of a sprite back. Returns whether there was one.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn undo(&mut self) -> Result<bool, EngineError> {
+        let Some(change) = self.undo.pop() else { return Ok(false) };
+        self.engine.store().restore(&change.path, change.before.as_deref())?;
+        self.now_shows(&change.path, change.before.as_deref());
+        self.redo.push(change);
+        Ok(true)
+    }
+
+    /// Makes the last change that was taken back again. Returns whether there was one.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn redo(&mut self) -> Result<bool, EngineError> {
+        let Some(change) = self.redo.pop() else { return Ok(false) };
+        self.engine.store().accept(&change.after, &change.path)?;
+        self.now_shows(&change.path, Some(&change.after));
+        self.undo.push(change);
+        Ok(true)
+    }
+
+    /// Whether [`undo`](Self::undo) and [`redo`](Self::redo) would do something.
+    #[must_use]
+    pub fn can_undo_redo(&self) -> (bool, bool) {
+        (!self.undo.is_empty(), !self.redo.is_empty())
+    }
+
+    /// Hash of the sprite that was put to `path` in this run, if any.
+    #[must_use]
+    pub fn shown(&self, path: &GenPath) -> Option<&str> {
+        self.shown.get(path).map(String::as_str)
+    }
+
+    /// The last error that no message told of.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// Notes an error for the user to see, or that it was seen.
+    pub fn set_error(&mut self, error: Option<String>) {
+        self.error = error;
+    }
+
+    /// What a model can do, read once; weights are not loaded for it.
+    ///
+    /// # Errors
+    /// Why there is no such model, in words.
+    pub fn model(&mut self, model: &ModelRef) -> Result<&ModelInfo, &str> {
+        let info =
+            self.models.entry(model.clone()).or_insert_with(|| ModelInfo::read(model).map_err(|e| e.to_string()));
+        info.as_ref().map_err(String::as_str)
+    }
+
+    /// The folder behind `gen://`.
+    #[must_use]
+    pub fn gen_dir(&self) -> PathBuf {
+        self.engine.store().gen_dir().to_owned()
+    }
+
+    fn now_shows(&mut self, path: &GenPath, hash: Option<&str>) {
+        match hash {
+            Some(hash) => self.shown.insert(path.clone(), hash.to_owned()),
+            None => self.shown.remove(path),
+        };
+        self.replaced.push(path.clone());
+    }
+
+    /// The sprites that were replaced since the last call, each once.
+    pub(super) fn take_replaced(&mut self) -> Vec<GenPath> {
+        let mut replaced = std::mem::take(&mut self.replaced);
+        replaced.sort();
+        replaced.dedup();
+        replaced
+    }
+
+    /// Whether there is anything for [`receive`](Self::receive) or [`take_replaced`](Self::take_replaced) to do.
+    pub(super) fn has_news(&self) -> (bool, bool) {
+        (!self.engine.events().is_empty(), !self.replaced.is_empty())
+    }
+
+    /// Takes the engine's events and puts what they came to into `outcomes`.
+    pub(super) fn receive(&mut self, outcomes: &mut Vec<Outcome>) {
+        while let Ok(Event { job, kind }) = self.engine.events().try_recv() {
+            let Some(position) = self.records.iter().position(|record| record.id == job) else { continue };
+            self.follow(position, job, kind, outcomes);
+        }
+    }
+
+    fn follow(&mut self, position: usize, job: JobId, kind: EventKind, outcomes: &mut Vec<Outcome>) {
+        let record = &mut self.records[position];
+        match kind {
+            EventKind::Queued { .. } => {}
+            EventKind::Started => {
+                record.state = JobState::Running;
+                record.started = Some(Instant::now());
+            }
+            EventKind::Step { image, step, steps } => {
+                record.first_step.get_or_insert_with(Instant::now);
+                (record.image, record.step, record.steps) = (image, step, steps);
+                outcomes.push(Outcome::Progress { job, image, step, steps });
+            }
+            EventKind::Preview(preview) => record.preview = Some(preview),
+            EventKind::Warning(warning) => record.warnings.push(warning),
+            EventKind::Image(generated) => {
+                record.images_done += 1;
+                record.preview = None;
+                let request = record.request.clone();
+                // A series shows its first image at once; a single one is shown when its job is done.
+                let early = record.images_done == 1 && request.count > 1;
+                let target = record.target.clone().filter(|_| early);
+                let hash = generated.hash.clone();
+                self.finished.push_front(Finished { generated, request });
+                self.finished.truncate(MAX_FINISHED);
+                if let Some(target) = target {
+                    self.apply_or_note(&hash, &target);
+                }
+            }
+            EventKind::Done(images) => {
+                let record = self.records.remove(position);
+                if let (Some(target), [image]) = (&record.target, images.as_slice()) {
+                    let error = self.apply_or_note(&image.hash, target);
+                    if let Some(error) = error {
+                        outcomes.push(Outcome::Failed { job, target: record.target, error });
+                        return;
+                    }
+                }
+                outcomes.push(Outcome::Done { job, target: record.target, images });
+            }
+            EventKind::Failed(error) => {
+                record.state = JobState::Failed;
+                record.preview = None;
+                record.error = Some(error.clone());
+                outcomes.push(Outcome::Failed { job, target: record.target.clone(), error });
+            }
+            EventKind::Cancelled => {
+                self.records.remove(position);
+                outcomes.push(Outcome::Cancelled { job });
+            }
+        }
+    }
+
+    fn apply_or_note(&mut self, hash: &str, target: &GenPath) -> Option<String> {
+        let error = self.apply(hash, target).err()?.to_string();
+        self.error = Some(error.clone());
+        Some(error)
+    }
+}

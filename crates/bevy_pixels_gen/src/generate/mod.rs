@@ -1,0 +1,20 @@
+//! Jobs, messages and hot reload.
+//!
+//! A wish comes in as a [`GenerateSprite`] message or through [`GenerateSpriteExt::generate_sprite`]. The engine
+//! draws it on its own thread; [`GenJobs`] follows it; when it is done the PNG stands in the folder behind
+//! `gen://` and the asset server reloads it under the same handle.
+
+mod commands;
+mod jobs;
+mod messages;
+mod placeholder;
+mod systems;
+
+pub use commands::GenerateSpriteExt;
+pub use jobs::{Finished, GenJobs, JobRecord};
+pub use messages::{
+    GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, SpriteGenerated,
+};
+pub use pixgen_engine::{self as engine, EngineConfig, FakeBackend};
+pub(crate) use placeholder::placeholder_png;
+pub(crate) use systems::{add_to, gen_path};

@@ -1,0 +1,129 @@
+//! The systems between the engine's events and the game's world.
+
+use bevy::asset::{AssetEventSystems, AssetServer};
+use bevy::camera::visibility::VisibilitySystems;
+use bevy::platform::collections::HashSet;
+use bevy::prelude::*;
+use pixgen_api::GenPath;
+use pixgen_engine::EngineConfig;
+
+use super::jobs::Outcome;
+use super::{
+    GenJobs, GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, SpriteGenerated,
+};
+use crate::{PixelsGenPlugin, PixelsGenSystems};
+
+/// Adds messages and systems, and starts the engine unless the game has put its own [`GenJobs`] there.
+pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
+    app.add_message::<GenerateSprite>()
+        .add_message::<GenerationProgress>()
+        .add_message::<GenerationDone>()
+        .add_message::<GenerationFailed>()
+        .add_message::<GenerationCancelled>()
+        .add_systems(
+            PreUpdate,
+            (
+                (take_wishes, receive_events).chain().in_set(PixelsGenSystems::ReceiveEvents),
+                reload_assets.in_set(PixelsGenSystems::ReloadAssets),
+            )
+                .run_if(resource_exists::<GenJobs>),
+        )
+        .add_systems(
+            PostUpdate,
+            refresh_sprites
+                .in_set(PixelsGenSystems::RefreshSprites)
+                .after(AssetEventSystems)
+                .before(VisibilitySystems::CalculateBounds),
+        );
+    if !app.world().contains_resource::<GenJobs>() {
+        let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir());
+        match GenJobs::start(config) {
+            Ok(jobs) => {
+                app.insert_resource(jobs);
+            }
+            Err(error) => error!("no sprites can be generated: {error}"),
+        }
+    }
+}
+
+fn take_wishes(mut wishes: MessageReader<GenerateSprite>, mut jobs: ResMut<GenJobs>) {
+    for wish in wishes.read() {
+        jobs.submit(wish.request.clone(), wish.target.clone());
+    }
+}
+
+fn receive_events(
+    mut jobs: ResMut<GenJobs>,
+    mut progress: MessageWriter<GenerationProgress>,
+    mut done: MessageWriter<GenerationDone>,
+    mut failed: MessageWriter<GenerationFailed>,
+    mut cancelled: MessageWriter<GenerationCancelled>,
+) {
+    // A look first: taking the resource mutably in every frame would mark it changed in every frame.
+    if !jobs.has_news().0 {
+        return;
+    }
+    let mut outcomes = Vec::new();
+    jobs.receive(&mut outcomes);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Progress { job, image, step, steps } => {
+                progress.write(GenerationProgress { job, image, step, steps });
+            }
+            Outcome::Done { job, target, images } => {
+                done.write(GenerationDone { job, target, images });
+            }
+            Outcome::Failed { job, target, error } => {
+                warn!("job {job} failed: {error}");
+                failed.write(GenerationFailed { job, target, error });
+            }
+            Outcome::Cancelled { job } => {
+                cancelled.write(GenerationCancelled { job });
+            }
+        }
+    }
+}
+
+/// Has the asset server read every replaced file again: same handle, new pixels, no file watcher.
+fn reload_assets(
+    mut jobs: ResMut<GenJobs>,
+    assets: Res<AssetServer>,
+    sprites: Query<(Entity, &Sprite)>,
+    mut commands: Commands,
+) {
+    if !jobs.has_news().1 {
+        return;
+    }
+    for path in jobs.take_replaced() {
+        assets.reload(path.asset_path());
+        for (entity, sprite) in &sprites {
+            if gen_path(sprite).as_ref() == Some(&path) {
+                commands.trigger(SpriteGenerated { entity, path: path.clone() });
+            }
+        }
+    }
+}
+
+/// The file below `gen://` that a sprite shows, if it shows one.
+pub(crate) fn gen_path(sprite: &Sprite) -> Option<GenPath> {
+    let path = sprite.image.path()?;
+    let from_us = path.source().as_str() == Some(crate::source::SOURCE);
+    if from_us { GenPath::parse(path.path().to_str()?).ok() } else { None }
+}
+
+/// Bevy computes a sprite's bounds when the `Sprite` changes, not when its image does: an image of another size
+/// would be culled and picked by its old one.
+fn refresh_sprites(mut events: MessageReader<AssetEvent<Image>>, mut sprites: Query<&mut Sprite>) {
+    let modified: HashSet<AssetId<Image>> = events
+        .read()
+        .filter_map(|event| if let AssetEvent::Modified { id } = event { Some(*id) } else { None })
+        .collect();
+    if modified.is_empty() {
+        return;
+    }
+    for mut sprite in &mut sprites {
+        if modified.contains(&sprite.image.id()) {
+            sprite.set_changed();
+        }
+    }
+}

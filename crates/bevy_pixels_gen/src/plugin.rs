@@ -1,0 +1,137 @@
+//! The one plugin of this crate.
+
+use std::path::{Path, PathBuf};
+
+use bevy::asset::AssetServer;
+use bevy::asset::io::file::FileAssetReader;
+use bevy::prelude::*;
+use pixgen_api::{DevicePreference, ModelRef};
+
+use crate::source;
+
+/// Sprites from prompts: the asset source `gen://` and, by feature, the generator and its panel.
+///
+/// Add it **before** `DefaultPlugins` (or `AssetPlugin`): Bevy wants to know its asset sources when it builds the
+/// asset server. For the panel also add `bevy_egui::EguiPlugin`; without it the panel is off and all else works.
+#[derive(Clone, Debug)]
+pub struct PixelsGenPlugin {
+    /// The folder behind `gen://`. A relative one lies below Bevy's base path: `BEVY_ASSET_ROOT`, else
+    /// `CARGO_MANIFEST_DIR`, else the folder of the executable.
+    pub gen_dir: PathBuf,
+    /// The folder of the history, relative in the same way. It is made to ignore itself in git.
+    pub data_dir: PathBuf,
+    /// The model that the panel starts with.
+    pub model: ModelRef,
+    /// Where the model runs.
+    pub device: DevicePreference,
+    /// Edge of the placeholder for a sprite that has not been generated, in pixels.
+    pub default_size_px: u32,
+    /// The key that shows and hides the panel.
+    pub toggle_key: KeyCode,
+    /// Whether the panel is open at the start.
+    pub open: bool,
+}
+
+impl Default for PixelsGenPlugin {
+    fn default() -> Self {
+        Self {
+            gen_dir: PathBuf::from("assets/gen"),
+            data_dir: PathBuf::from(".pixgen"),
+            model: ModelRef::default(),
+            device: DevicePreference::default(),
+            default_size_px: 32,
+            toggle_key: KeyCode::F10,
+            open: false,
+        }
+    }
+}
+
+/// The order of this crate's systems.
+#[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PixelsGenSystems {
+    /// In `PreUpdate`: takes wishes (messages, panel) to the engine and the engine's events to the world.
+    /// Read `GenerationDone` after it.
+    ReceiveEvents,
+    /// In `PreUpdate`, after `ReceiveEvents`: reloads the sprites that were replaced.
+    ReloadAssets,
+    /// In `PostUpdate`: refreshes the bounds of entities whose sprite changed its size.
+    RefreshSprites,
+}
+
+impl PixelsGenPlugin {
+    /// `gen_dir`, resolved against Bevy's base path.
+    #[must_use]
+    pub fn resolved_gen_dir(&self) -> PathBuf {
+        resolved(&self.gen_dir)
+    }
+
+    /// `data_dir`, resolved against Bevy's base path.
+    #[must_use]
+    pub fn resolved_data_dir(&self) -> PathBuf {
+        resolved(&self.data_dir)
+    }
+}
+
+fn resolved(folder: &Path) -> PathBuf {
+    FileAssetReader::get_base_path().join(folder)
+}
+
+impl Plugin for PixelsGenPlugin {
+    #[expect(clippy::panic, reason = "a mistake in the game's set-up, which nothing later could mend")]
+    fn build(&self, app: &mut App) {
+        if app.world().contains_resource::<AssetServer>() {
+            panic!(
+                "PixelsGenPlugin was added after AssetPlugin, so `gen://` would not exist. Add it first: \
+                 `app.add_plugins((PixelsGenPlugin::default(), DefaultPlugins))`"
+            );
+        }
+        app.register_asset_source(source::SOURCE, source::builder(self.resolved_gen_dir(), parts::missing(self)));
+        app.configure_sets(
+            PreUpdate,
+            (PixelsGenSystems::ReceiveEvents, PixelsGenSystems::ReloadAssets)
+                .chain()
+                .before(bevy::asset::AssetTrackingSystems),
+        );
+    }
+
+    fn finish(&self, app: &mut App) {
+        parts::finish(self, app);
+    }
+}
+
+#[cfg(feature = "generate")]
+mod parts {
+    //! With the generator.
+
+    use bevy::prelude::*;
+
+    use super::PixelsGenPlugin;
+    use crate::generate;
+    use crate::source::Missing;
+
+    pub(super) fn missing(plugin: &PixelsGenPlugin) -> Missing {
+        Missing::Placeholder(generate::placeholder_png(plugin.default_size_px))
+    }
+
+    pub(super) fn finish(plugin: &PixelsGenPlugin, app: &mut App) {
+        generate::add_to(plugin, app);
+        #[cfg(feature = "panel")]
+        crate::panel_window::add_to(plugin, app);
+    }
+}
+
+#[cfg(not(feature = "generate"))]
+mod parts {
+    //! Without the generator: only the reader.
+
+    use bevy::prelude::*;
+
+    use super::PixelsGenPlugin;
+    use crate::source::Missing;
+
+    pub(super) fn missing(_: &PixelsGenPlugin) -> Missing {
+        Missing::Error
+    }
+
+    pub(super) fn finish(_: &PixelsGenPlugin, _: &mut App) {}
+}

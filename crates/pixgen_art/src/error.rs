@@ -1,0 +1,35 @@
+//! What can be asked of an image that cannot be done.
+
+use thiserror::Error;
+
+/// Longest edge of an image that this crate makes, in pixels: what graphics cards take as a texture.
+pub const MAX_EDGE_PX: u32 = 16_384;
+
+/// Why an image could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ArtError {
+    /// The result would be larger than a texture may be.
+    #[error(
+        "the image would be {width_px}×{height_px} px, at most {MAX_EDGE_PX}×{MAX_EDGE_PX} px are made: \
+         use a smaller factor or margin"
+    )]
+    TooLarge {
+        /// Columns asked for.
+        width_px: u64,
+        /// Rows asked for.
+        height_px: u64,
+    },
+    /// An image cannot be enlarged to nothing.
+    #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
+    ZeroFactor,
+}
+
+/// Checks the size of a result before it is allocated.
+pub(crate) fn checked_size(width_px: u64, height_px: u64) -> Result<(u32, u32), ArtError> {
+    let edge = |px: u64| u32::try_from(px).ok().filter(|px| *px <= MAX_EDGE_PX);
+    match (edge(width_px), edge(height_px)) {
+        (Some(width_px), Some(height_px)) => Ok((width_px, height_px)),
+        _ => Err(ArtError::TooLarge { width_px, height_px }),
+    }
+}

@@ -1,0 +1,272 @@
+//! The colours of a sprite, and their reduction to few that are all the artist's own.
+//!
+//! What a decoder paints has a thousand colours where a sprite has sixteen: flat areas carry noise of
+//! a few levels, and soft transitions lie between areas. The reduction works on the distinct opaque
+//! colours in OKLab: (1) colours that look the same are merged, (2) weighted k-means finds the
+//! places of the palette, (3) every place is taken by a colour that the image really has, so that
+//! no colour is a grey average of two.
+
+use std::collections::HashMap;
+
+use image::RgbaImage;
+
+use crate::oklab::{Lab, distance_squared, lab, weighted_mean};
+
+/// Colours nearer than this look the same and become one when colours are reduced: the just noticeable
+/// difference of OKLab, as CSS Color 4 uses it for gamut mapping. It spans noise of ±2 levels.
+pub const MERGE_DELTA_E: f32 = 0.02;
+
+/// Lloyd's algorithm ends by itself, nearly always within 20 rounds; this bounds the worst case.
+const MAX_ROUNDS: usize = 64;
+
+/// The distinct opaque colours of an image or of several, from dark to light and then by hue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Palette {
+    colors: Vec<[u8; 3]>,
+}
+
+/// A distinct colour, or several that look the same.
+#[derive(Clone, Debug)]
+struct Swatch {
+    rgb: [u8; 3],
+    lab: Lab,
+    /// Pixels that have it.
+    count: u32,
+}
+
+impl Swatch {
+    /// Square root of the area: an eye or a gem of two pixels must not drown in a robe of four hundred.
+    fn weight(&self) -> f32 {
+        (self.count as f32).sqrt()
+    }
+}
+
+impl Palette {
+    /// A palette of these colours; repeated ones count once.
+    #[must_use]
+    pub fn new(colors: impl IntoIterator<Item = [u8; 3]>) -> Self {
+        let mut colors: Vec<_> = colors.into_iter().map(|rgb| (lab(rgb), rgb)).collect();
+        colors.sort_by(|(a, a_rgb), (b, b_rgb)| {
+            a[0].total_cmp(&b[0]).then(hue(*a).total_cmp(&hue(*b))).then(a_rgb.cmp(b_rgb))
+        });
+        colors.dedup_by_key(|(_, rgb)| *rgb);
+        Self { colors: colors.into_iter().map(|(_, rgb)| rgb).collect() }
+    }
+
+    /// Every colour of the pixels that are not fully transparent.
+    #[must_use]
+    pub fn of(image: &RgbaImage) -> Self {
+        Self::new(swatches([image]).into_iter().map(|swatch| swatch.rgb))
+    }
+
+    /// At most `max_colors` (1 if it is 0) colours that hold the image best, all of them in the image.
+    /// An image that has no more keeps all of its colours, so that a reduced image is left alone.
+    #[must_use]
+    pub fn reduced(image: &RgbaImage, max_colors: u32) -> Self {
+        Self::reduced_jointly([image], max_colors)
+    }
+
+    /// As [`Palette::reduced`], one palette for several images: the frames of one sheet.
+    #[must_use]
+    pub fn reduced_jointly<'a>(images: impl IntoIterator<Item = &'a RgbaImage>, max_colors: u32) -> Self {
+        let max_colors = max_colors.max(1) as usize;
+        let mut swatches = swatches(images);
+        if swatches.len() > max_colors {
+            // The second round merges what the first moved together by choosing each group's colour.
+            swatches = merge_alike(&merge_alike(&swatches));
+        }
+        if swatches.len() > max_colors {
+            return Self::new(k_means(&swatches, max_colors));
+        }
+        Self::new(swatches.into_iter().map(|swatch| swatch.rgb))
+    }
+
+    /// The colours, from dark to light.
+    #[must_use]
+    pub fn colors(&self) -> &[[u8; 3]] {
+        &self.colors
+    }
+
+    /// Number of colours.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.colors.len()
+    }
+
+    /// Whether there is no colour.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.colors.is_empty()
+    }
+
+    /// The colour of the palette that looks most like this one; `None` if the palette is empty.
+    #[must_use]
+    pub fn nearest(&self, rgb: [u8; 3]) -> Option<[u8; 3]> {
+        let labs: Vec<_> = self.colors.iter().map(|rgb| lab(*rgb)).collect();
+        nearest(&labs, lab(rgb)).map(|index| self.colors[index])
+    }
+
+    /// The image in the colours of the palette, alpha unchanged. An empty palette changes nothing.
+    #[must_use]
+    pub fn apply(&self, image: &RgbaImage) -> RgbaImage {
+        let labs: Vec<_> = self.colors.iter().map(|rgb| lab(*rgb)).collect();
+        // Its own colours map to themselves without arithmetic, which is what makes this idempotent.
+        let mut known: HashMap<[u8; 3], [u8; 3]> = self.colors.iter().map(|rgb| (*rgb, *rgb)).collect();
+        let mut mapped = image.clone();
+        for pixel in mapped.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
+            let [r, g, b, a] = pixel.0;
+            let target = *known
+                .entry([r, g, b])
+                .or_insert_with(|| nearest(&labs, lab([r, g, b])).map_or([r, g, b], |index| self.colors[index]));
+            pixel.0 = [target[0], target[1], target[2], a];
+        }
+        mapped
+    }
+}
+
+/// The image in at most `max_colors` of its own colours; see [`Palette::reduced`].
+#[must_use]
+pub fn reduce_colors(image: &RgbaImage, max_colors: u32) -> RgbaImage {
+    Palette::reduced(image, max_colors).apply(image)
+}
+
+/// Hue angle in radians; greys, whose angle is noise, get 0.
+fn hue([_, a, b]: Lab) -> f32 {
+    if a.hypot(b) < MERGE_DELTA_E { 0.0 } else { b.atan2(a).rem_euclid(std::f32::consts::TAU) }
+}
+
+/// Index of the nearest point, the first of several equally near ones.
+fn nearest(points: &[Lab], to: Lab) -> Option<usize> {
+    let distances = points.iter().map(|point| distance_squared(*point, to));
+    distances.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
+}
+
+/// The distinct colours of all pixels that are not fully transparent, the most used first.
+fn swatches<'a>(images: impl IntoIterator<Item = &'a RgbaImage>) -> Vec<Swatch> {
+    let mut pixels: Vec<[u8; 3]> = Vec::new();
+    for image in images {
+        pixels.extend(image.pixels().filter(|pixel| pixel.0[3] > 0).map(|p| [p.0[0], p.0[1], p.0[2]]));
+    }
+    pixels.sort_unstable();
+    let runs = pixels.chunk_by(|a, b| a == b);
+    let mut swatches: Vec<_> = runs
+        .map(|run| Swatch { rgb: run[0], lab: lab(run[0]), count: u32::try_from(run.len()).unwrap_or(u32::MAX) })
+        .collect();
+    sort_by_use(&mut swatches);
+    swatches
+}
+
+/// The most used first; ties by value, so that the order never depends on the place in the image.
+fn sort_by_use(swatches: &mut [Swatch]) {
+    swatches.sort_by(|a, b| b.count.cmp(&a.count).then(a.rgb.cmp(&b.rgb)));
+}
+
+/// Makes one swatch of each group that lies within [`MERGE_DELTA_E`] of a more used colour.
+///
+/// `swatches` is sorted by use: whoever finds no more used colour nearby founds a group.
+fn merge_alike(swatches: &[Swatch]) -> Vec<Swatch> {
+    let cell = |lab: Lab| lab.map(|part| (part / MERGE_DELTA_E).floor() as i32);
+    let mut founders: Vec<Lab> = Vec::new();
+    let mut groups: Vec<Vec<&Swatch>> = Vec::new();
+    // Founders by grid cell: with cells as wide as the threshold, only 27 of them can hold a match.
+    let mut grid: HashMap<[i32; 3], Vec<usize>> = HashMap::new();
+    for swatch in swatches {
+        let [l, a, b] = cell(swatch.lab);
+        let around =
+            (l - 1..=l + 1).flat_map(|l| (a - 1..=a + 1).flat_map(move |a| (b - 1..=b + 1).map(move |b| [l, a, b])));
+        let candidates = around.filter_map(|cell| grid.get(&cell)).flatten();
+        let best = candidates
+            .map(|index| (distance_squared(founders[*index], swatch.lab), *index))
+            .filter(|(distance, _)| *distance < MERGE_DELTA_E * MERGE_DELTA_E)
+            .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        match best {
+            Some((_, index)) => groups[index].push(swatch),
+            None => {
+                grid.entry([l, a, b]).or_default().push(founders.len());
+                founders.push(swatch.lab);
+                groups.push(vec![swatch]);
+            }
+        }
+    }
+    let mut merged: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let count = group.iter().fold(0u32, |sum, swatch| sum.saturating_add(swatch.count));
+            let Swatch { rgb, lab, .. } = *representative(group);
+            Swatch { rgb, lab, count }
+        })
+        .collect();
+    sort_by_use(&mut merged);
+    merged
+}
+
+/// The colour that stands for a group: the most used one, unless that more than doubles the
+/// group's squared error; then the one nearest to the mean, which has the least error of all members.
+fn representative<'a>(group: &[&'a Swatch]) -> &'a Swatch {
+    let mean = weighted_mean(group.iter().map(|swatch| (swatch.lab, swatch.weight()))).unwrap_or(group[0].lab);
+    let to_mean = |swatch: &Swatch| distance_squared(swatch.lab, mean);
+    let by_mean = |a: &&&Swatch, b: &&&Swatch| to_mean(a).total_cmp(&to_mean(b)).then(a.rgb.cmp(&b.rgb));
+    let most = group.iter().map(|swatch| swatch.count).max().unwrap_or(0);
+    let most_used = group.iter().filter(|swatch| swatch.count == most).min_by(by_mean).unwrap_or(&group[0]);
+    // Moving the group's colour from the mean to c adds (total weight)·|c − mean|² to its error.
+    let total_weight: f32 = group.iter().map(|swatch| swatch.weight()).sum();
+    let error_of_mean: f32 = group.iter().map(|swatch| swatch.weight() * to_mean(swatch)).sum();
+    let alike = MERGE_DELTA_E * MERGE_DELTA_E;
+    if to_mean(most_used) <= alike || total_weight * to_mean(most_used) <= error_of_mean {
+        most_used
+    } else {
+        group.iter().min_by(by_mean).unwrap_or(&group[0])
+    }
+}
+
+/// The colours of `k` clusters by weighted k-means. `swatches` is sorted by use and longer than `k`.
+fn k_means(swatches: &[Swatch], k: usize) -> Vec<[u8; 3]> {
+    let mut centers = largest_error_seeds(swatches, k);
+    let mut assigned = vec![usize::MAX; swatches.len()];
+    for _ in 0..MAX_ROUNDS {
+        let next: Vec<_> = swatches.iter().map(|swatch| nearest(&centers, swatch.lab).unwrap_or(0)).collect();
+        if next == assigned {
+            break;
+        }
+        assigned = next;
+        for (index, center) in centers.iter_mut().enumerate() {
+            let members = swatches.iter().zip(&assigned).filter(|(_, cluster)| **cluster == index);
+            // A cluster that lost all its members keeps its place and may win some back.
+            if let Some(mean) = weighted_mean(members.map(|(swatch, _)| (swatch.lab, swatch.weight()))) {
+                *center = mean;
+            }
+        }
+    }
+    let clusters = (0..centers.len()).map(|index| {
+        let members = swatches.iter().zip(&assigned).filter(|(_, cluster)| **cluster == index);
+        members.map(|(swatch, _)| swatch).collect::<Vec<_>>()
+    });
+    clusters.filter(|cluster| !cluster.is_empty()).map(|cluster| representative(&cluster).rgb).collect()
+}
+
+/// The most used colour, then again and again the colour that the chosen ones serve worst.
+///
+/// The area counts even less here, by its fourth root: a seed is a question, and Lloyd's rounds take it
+/// back where nothing is, but a gem that gets no seed has lost its colour for good.
+fn largest_error_seeds(swatches: &[Swatch], k: usize) -> Vec<Lab> {
+    let mut centers = Vec::with_capacity(k);
+    let mut distances = vec![f32::INFINITY; swatches.len()];
+    let mut next = 0;
+    while centers.len() < k {
+        let Some(chosen) = swatches.get(next) else { break };
+        centers.push(chosen.lab);
+        let mut worst = (0.0, None);
+        for (index, (swatch, distance)) in swatches.iter().zip(&mut distances).enumerate() {
+            *distance = distance.min(distance_squared(swatch.lab, chosen.lab));
+            let error = swatch.weight().sqrt() * *distance;
+            if error > worst.0 {
+                worst = (error, Some(index));
+            }
+        }
+        match worst.1 {
+            Some(index) => next = index,
+            None => break,
+        }
+    }
+    centers
+}

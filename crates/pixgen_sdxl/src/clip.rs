@@ -1,0 +1,233 @@
+//! The text encoders: CLIP's text transformer (Radford et al. 2021), with and without projection.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{LayerNorm, Module};
+
+use crate::config::{ClipConfig, require};
+use crate::nn::{Linear, attention, layer_norm, split_qkv};
+use crate::weights::{Scope, Weights};
+use crate::{Error, ModelSource};
+
+/// Old CLIP files say this for the end-of-text token, whatever it is; transformers then takes the largest id.
+const EOS_OF_OLD_FILES: u32 = 2;
+
+/// A text encoder.
+#[derive(Debug)]
+pub(crate) struct ClipTextModel {
+    config: ClipConfig,
+    token_embedding: Tensor,
+    position_embedding: Tensor,
+    layers: Vec<EncoderLayer>,
+    /// Only the encoder with projection has a pooled output.
+    head: Option<Head>,
+    device: Device,
+}
+
+#[derive(Debug)]
+struct Head {
+    final_layer_norm: LayerNorm,
+    text_projection: Linear,
+}
+
+/// What a prompt became.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    /// The last but one hidden state (1, tokens, hidden size), which SDXL attends to.
+    pub(crate) hidden: Tensor,
+    /// The projected state of the end-of-text token (1, projection size).
+    pub(crate) pooled: Option<Tensor>,
+}
+
+impl ClipTextModel {
+    /// Loads `component`: `text_encoder` without projection, `text_encoder_2` with it.
+    pub(crate) fn load(
+        source: &ModelSource,
+        component: &'static str,
+        with_projection: bool,
+        device: &Device,
+        dtype: DType,
+    ) -> std::result::Result<Self, Error> {
+        let file = format!("{component}/config.json");
+        let config: ClipConfig = source.json(&file)?;
+        let activation = check(&config).map_err(|reason| Error::Config { file: source.display(&file), reason })?;
+        let weights = Weights::open(source, component, "model", device, dtype)?;
+        let model = Self::build(&weights.root(), config, activation, with_projection, device)?;
+        weights.finish()?;
+        Ok(model)
+    }
+
+    fn build(
+        root: &Scope<'_>,
+        config: ClipConfig,
+        activation: Activation,
+        with_projection: bool,
+        device: &Device,
+    ) -> std::result::Result<Self, Error> {
+        // transformers from 5.6 on writes CLIPTextModel without the prefix.
+        let flat = root.contains("embeddings.token_embedding.weight");
+        let model = if flat { root.clone() } else { root.pp("text_model") };
+        let embeddings = model.pp("embeddings");
+        let hidden = config.hidden_size;
+        // The last layer only serves the pooled output.
+        let count = if with_projection { config.num_hidden_layers } else { config.num_hidden_layers - 1 };
+        let layers = (0..count)
+            .map(|layer| EncoderLayer::load(&model.pp("encoder.layers").pp(layer), &config, activation))
+            .collect::<std::result::Result<_, _>>()?;
+        let head = if with_projection {
+            Some(Head {
+                final_layer_norm: layer_norm(&model.pp("final_layer_norm"), hidden, config.layer_norm_eps)?,
+                text_projection: Linear::load_without_bias(&root.pp("text_projection"), hidden, config.projection_dim)?,
+            })
+        } else {
+            None
+        };
+        Ok(Self {
+            token_embedding: embeddings.pp("token_embedding").get("weight", (config.vocab_size, hidden))?,
+            position_embedding: embeddings
+                .pp("position_embedding")
+                .get("weight", (config.max_position_embeddings, hidden))?,
+            layers,
+            head,
+            config,
+            device: device.clone(),
+        })
+    }
+
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.config.max_position_embeddings
+    }
+
+    pub(crate) fn vocab_size(&self) -> usize {
+        self.config.vocab_size
+    }
+
+    pub(crate) fn hidden_size(&self) -> usize {
+        self.config.hidden_size
+    }
+
+    pub(crate) fn projection_size(&self) -> usize {
+        self.config.projection_dim
+    }
+
+    /// Encodes the token ids of one prompt, with its begin, end and padding tokens.
+    pub(crate) fn encode(&self, ids: &[u32]) -> Result<Encoded> {
+        let tokens = ids.len();
+        let embedded = self.token_embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
+        let mut x = (embedded + self.position_embedding.narrow(0, 0, tokens)?)?.unsqueeze(0)?;
+        let mask = causal_mask(tokens, x.dtype(), &self.device)?;
+        let mut hidden = x.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, &mask)?;
+            if index + 2 == self.config.num_hidden_layers {
+                hidden = x.clone();
+            }
+        }
+        let pooled = match &self.head {
+            Some(head) => {
+                let last = head.final_layer_norm.forward(&x)?.narrow(1, self.end_of_text(ids), 1)?.squeeze(1)?;
+                Some(head.text_projection.forward(&last)?)
+            }
+            None => None,
+        };
+        Ok(Encoded { hidden, pooled })
+    }
+
+    /// Where the end-of-text token is. Padding may repeat it, so the first one counts.
+    fn end_of_text(&self, ids: &[u32]) -> usize {
+        let wanted = match self.config.eos_token_id {
+            Some(EOS_OF_OLD_FILES) | None => ids.iter().max().copied(),
+            Some(eos) => Some(eos),
+        };
+        ids.iter().position(|id| Some(*id) == wanted).unwrap_or(0)
+    }
+}
+
+/// The activation of a configuration that can be followed.
+fn check(config: &ClipConfig) -> std::result::Result<Activation, String> {
+    require(config.num_hidden_layers > 0, || "num_hidden_layers is 0, expected at least 1".to_owned())?;
+    require(config.num_attention_heads > 0 && config.hidden_size.is_multiple_of(config.num_attention_heads), || {
+        format!(
+            "num_attention_heads is {}, expected a divisor of hidden_size ({})",
+            config.num_attention_heads, config.hidden_size
+        )
+    })?;
+    require(config.max_position_embeddings > 2, || {
+        format!(
+            "max_position_embeddings is {}, expected room for a begin token, an end token and a word",
+            config.max_position_embeddings
+        )
+    })?;
+    Activation::of(&config.hidden_act)
+}
+
+/// Minus infinity (the lowest number, so that no row is undefined) above the diagonal: (tokens, tokens).
+fn causal_mask(tokens: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+    let lowest = if dtype == DType::F16 { -65504.0 } else { f32::MIN };
+    let mask: Vec<f32> =
+        (0..tokens).flat_map(|query| (0..tokens).map(move |key| if key > query { lowest } else { 0.0 })).collect();
+    Tensor::from_vec(mask, (tokens, tokens), device)?.to_dtype(dtype)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Activation {
+    /// x · σ(1.702 x), of OpenAI's models.
+    QuickGelu,
+    /// The exact GELU, of OpenCLIP's.
+    Gelu,
+}
+
+impl Activation {
+    fn of(name: &str) -> std::result::Result<Self, String> {
+        match name {
+            "quick_gelu" => Ok(Self::QuickGelu),
+            "gelu" => Ok(Self::Gelu),
+            _ => Err(format!("hidden_act is {name}, expected quick_gelu or gelu")),
+        }
+    }
+
+    fn forward(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
+            Self::Gelu => x.gelu_erf(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct EncoderLayer {
+    layer_norm1: LayerNorm,
+    qkv_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    activation: Activation,
+    heads: usize,
+}
+
+impl EncoderLayer {
+    fn load(scope: &Scope<'_>, config: &ClipConfig, activation: Activation) -> std::result::Result<Self, Error> {
+        let ClipConfig { hidden_size: hidden, intermediate_size: inner, layer_norm_eps: eps, .. } = *config;
+        let attention = scope.pp("self_attn");
+        let scopes = [attention.pp("q_proj"), attention.pp("k_proj"), attention.pp("v_proj")];
+        Ok(Self {
+            layer_norm1: layer_norm(&scope.pp("layer_norm1"), hidden, eps)?,
+            qkv_proj: Linear::load_joined(&scopes, hidden, hidden, true)?,
+            out_proj: Linear::load(&attention.pp("out_proj"), hidden, hidden)?,
+            layer_norm2: layer_norm(&scope.pp("layer_norm2"), hidden, eps)?,
+            fc1: Linear::load(&scope.pp("mlp.fc1"), hidden, inner)?,
+            fc2: Linear::load(&scope.pp("mlp.fc2"), inner, hidden)?,
+            activation,
+            heads: config.num_attention_heads,
+        })
+    }
+
+    /// (1, tokens, hidden size) → the same shape.
+    fn forward(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        let [q, k, v] = split_qkv(&self.qkv_proj.forward(&self.layer_norm1.forward(x)?)?, self.heads)?;
+        let h = attention(&q, &k, &v, Some(mask), false)?;
+        let x = (self.out_proj.forward(&h)? + x)?;
+        let h = self.activation.forward(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
+        self.fc2.forward(&h)? + x
+    }
+}

@@ -1,0 +1,93 @@
+//! Everything that can go wrong between a model folder and an image, as sentences that say what to do.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a model could not be loaded or an image could not be drawn.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The model folder is not there.
+    #[error("the model folder {folder} does not exist: give the folder that holds model_index.json")]
+    MissingFolder {
+        /// The folder, as given.
+        folder: String,
+    },
+    /// A file of the model is not there.
+    #[error("the model has no file {file}: {expected}")]
+    MissingFile {
+        /// The file that was looked for.
+        file: String,
+        /// What was expected there.
+        expected: String,
+    },
+    /// A file of the model could not be read.
+    #[error("{file} could not be read ({reason}): check its permissions and the disk")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the operating system said.
+        #[source]
+        reason: io::Error,
+    },
+    /// A configuration file says something that cannot be followed.
+    #[error("{file}: {reason}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// A weight file is cut off or damaged.
+    #[error("the weight file {file} is damaged ({reason}): download it again")]
+    DamagedWeights {
+        /// The file.
+        file: String,
+        /// What the reader of the format said.
+        reason: String,
+    },
+    /// Weights that the configuration asks for are not in the weight file.
+    #[error(
+        "the {component} lacks {count} of the tensors that its config.json asks for ({}): the weights belong to another model",
+        keys.join(", ")
+    )]
+    MissingTensors {
+        /// `unet`, `vae`, `text_encoder` or `text_encoder_2`.
+        component: String,
+        /// How many are missing.
+        count: usize,
+        /// The first missing ones, at most five.
+        keys: Vec<String>,
+    },
+    /// A weight has another shape than the configuration asks for.
+    #[error(
+        "the {component}'s tensor {key} has shape {found:?}, its config.json asks for {expected:?}: the weights belong to another model"
+    )]
+    WrongShape {
+        /// `unet`, `vae`, `text_encoder` or `text_encoder_2`.
+        component: String,
+        /// The tensor's name.
+        key: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape asked for.
+        expected: Vec<usize>,
+    },
+    /// A tokenizer could not be built or could not read a prompt.
+    #[error("the tokenizer in {folder} cannot be used: {reason}")]
+    Tokenizer {
+        /// The tokenizer's folder in the model.
+        folder: String,
+        /// Why.
+        reason: String,
+    },
+    /// The caller asked for something that this model cannot do.
+    #[error("{0}")]
+    Input(String),
+    /// The observer ended the run.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// A tensor operation failed: out of memory, or a defect of this crate.
+    #[error("a tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

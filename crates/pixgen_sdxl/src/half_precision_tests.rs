@@ -1,0 +1,71 @@
+//! Runs every part in f16, where it takes the composed operations instead of the CPU kernels: the road that graphics
+//! cards take.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::ModelSource;
+use crate::text::TextEncoders;
+use crate::unet::Unet;
+use crate::vae::VaeDecoder;
+
+/// Relative error that f16, with its eleven bits, may have against diffusers in f32.
+const TOLERANCE: f64 = 1e-2;
+
+fn each_model(check: impl Fn(&ModelSource, &HashMap<String, Tensor>)) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    for model in ["model_a", "model_b"] {
+        let reference = fixtures.join(format!("{model}_parts.safetensors"));
+        let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
+        check(&ModelSource::Folder(fixtures.join(model)), &reference);
+    }
+}
+
+fn assert_close(found: &Tensor, expected: &Tensor) {
+    assert_eq!(found.dims(), expected.dims());
+    let norm = |x: Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
+    let (found, expected) = (found.to_dtype(DType::F64).unwrap(), expected.to_dtype(DType::F64).unwrap());
+    let error = norm((found - &expected).unwrap()) / norm(expected);
+    assert!(error <= TOLERANCE, "relative error {error:.1e}, allowed are {TOLERANCE:.0e}");
+}
+
+#[test]
+fn text_encoders_in_f16() {
+    each_model(|source, reference| {
+        let encoders = TextEncoders::load(source, &Device::Cpu, DType::F16).unwrap();
+        let encoded = encoders.encode("a blue potion").unwrap();
+        assert_eq!(encoded.hidden.dtype(), DType::F16);
+        assert_close(&encoded.hidden, &reference["hidden.2"]);
+        assert_close(&encoded.pooled, &reference["pooled.2"]);
+    });
+}
+
+#[test]
+fn the_unet_in_f16() {
+    each_model(|source, reference| {
+        let unet = Unet::load(source, &Device::Cpu, DType::F16).unwrap();
+        for case in 0..3 {
+            let input = |name: &str| &reference[&format!("unet.{case}.{name}")];
+            let sizes = input("time_ids").to_vec2::<f32>().unwrap();
+            let sizes: Vec<[f32; 6]> = sizes.into_iter().map(|row| row.try_into().unwrap()).collect();
+            let conditioning = unet.condition(input("context"), input("pooled"), &sizes).unwrap();
+            let timestep = input("timestep").to_scalar::<f32>().unwrap();
+            let found = unet.forward(input("sample"), timestep, &conditioning).unwrap();
+            assert_eq!(found.dtype(), DType::F32);
+            assert_close(&found, input("output"));
+        }
+    });
+}
+
+#[test]
+fn the_decoder_in_f16() {
+    each_model(|source, reference| {
+        let vae = VaeDecoder::load(source, &Device::Cpu, DType::F16).unwrap();
+        let found = vae.decode(&reference["vae.latents"]).unwrap().clamp(-1f32, 1f32).unwrap();
+        assert_close(&found, &reference["vae.image"]);
+    });
+}

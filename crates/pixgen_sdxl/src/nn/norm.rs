@@ -1,0 +1,85 @@
+//! Group normalisation (Wu and He 2018), alone or with the SiLU that follows it nearly everywhere.
+
+use candle_core::{Result, Tensor};
+use candle_nn::Module;
+
+use super::{cpu, on_cpu};
+use crate::Error;
+use crate::weights::Scope;
+
+/// Normalises groups of channels of (b, c, h, w).
+#[derive(Debug)]
+pub(crate) struct GroupNorm {
+    weight: Tensor,
+    bias: Tensor,
+    groups: usize,
+    eps: f64,
+    composed: candle_nn::GroupNorm,
+}
+
+impl GroupNorm {
+    pub(crate) fn load(
+        scope: &Scope<'_>,
+        channels: usize,
+        groups: usize,
+        eps: f64,
+    ) -> std::result::Result<Self, Error> {
+        Ok(Self::new(scope.get("weight", channels)?, scope.get("bias", channels)?, groups, eps)?)
+    }
+
+    fn new(weight: Tensor, bias: Tensor, groups: usize, eps: f64) -> Result<Self> {
+        let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
+        let composed = candle_nn::GroupNorm::new(weight.clone(), bias.clone(), weight.dim(0)?, groups, eps)?;
+        Ok(Self { weight, bias, groups, eps, composed })
+    }
+
+    /// The normalised image.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if on_cpu(x) { self.on_cpu(x, false) } else { self.composed.forward(x) }
+    }
+
+    /// SiLU of the normalised image.
+    pub(crate) fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
+        if on_cpu(x) { self.on_cpu(x, true) } else { self.composed.forward(x)?.silu() }
+    }
+
+    fn on_cpu(&self, x: &Tensor, silu: bool) -> Result<Tensor> {
+        let op = cpu::GroupNorm { groups: self.groups, eps: self.eps, silu };
+        x.contiguous()?.apply_op3_no_bwd(&self.weight, &self.bias, &op)
+    }
+}
+
+/// A layer normalisation over the last axis.
+pub(crate) fn layer_norm(
+    scope: &Scope<'_>,
+    channels: usize,
+    eps: f64,
+) -> std::result::Result<candle_nn::LayerNorm, Error> {
+    // candle's fused kernel reads the slices directly.
+    let weight = scope.get("weight", channels)?.contiguous()?;
+    Ok(candle_nn::LayerNorm::new(weight, scope.get("bias", channels)?.contiguous()?, eps))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::nn::random;
+
+    #[test]
+    fn the_cpu_kernel_agrees_with_the_composed_norm() {
+        for (channels, groups, size) in [(6, 3, 5), (32, 32, 4), (24, 1, 17), (64, 8, 96)] {
+            let x = (random(1, 1.0, 2.0, (2, channels, size, size)) * 3.0).unwrap();
+            let weight = random(2, 1.0, 0.5, channels);
+            let bias = random(3, 0.0, 1.0, channels);
+            let norm = GroupNorm::new(weight, bias, groups, 1e-5).unwrap();
+            let plain = (norm.forward(&x).unwrap() - norm.composed.forward(&x).unwrap()).unwrap();
+            let expected = norm.composed.forward(&x).unwrap().silu().unwrap();
+            let with_silu = (norm.forward_silu(&x).unwrap() - expected).unwrap();
+            for difference in [plain, with_silu] {
+                let worst = difference.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(worst < 1e-5, "{channels} channels in {groups} groups: {worst}");
+            }
+        }
+    }
+}

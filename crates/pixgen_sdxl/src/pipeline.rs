@@ -1,0 +1,334 @@
+//! From a prompt to an image tensor.
+
+use std::ops::ControlFlow;
+
+use candle_core::{DType, Device, Tensor};
+use pixgen_api::SchedulerKind;
+
+use crate::config::ModelIndex;
+use crate::guidance::guide;
+use crate::noise::randn;
+use crate::preview::LatentPreview;
+use crate::scheduler::SchedulerConfig;
+use crate::text::{EncodedPrompt, TextEncoders};
+use crate::unet::{Conditioning, TIME_IDS, Unet};
+use crate::vae::VaeDecoder;
+use crate::{Error, ModelSource};
+
+/// Latent cells along each edge of a training image of models that do not say.
+const DEFAULT_SAMPLE_SIZE: usize = 128;
+
+/// A loaded SDXL model.
+#[derive(Debug)]
+pub struct Pipeline {
+    text: TextEncoders,
+    unet: Unet,
+    vae: VaeDecoder,
+    scheduler: SchedulerConfig,
+    preview: Option<LatentPreview>,
+    /// Whether no negative prompt means zeros instead of the encoded empty text.
+    zeros_for_no_prompt: bool,
+    device: Device,
+}
+
+/// One picture, or several of the same prompt.
+#[derive(Clone, Debug)]
+pub struct TextToImage {
+    /// What to draw.
+    pub prompt: String,
+    /// What to keep out. `None` is no text at all, which models with `force_zeros_for_empty_prompt` tell from the
+    /// empty text.
+    pub negative_prompt: Option<String>,
+    /// Width of the image in pixels, a multiple of [`Pipeline::size_step_px`].
+    pub width_px: usize,
+    /// Height of the image in pixels, a multiple of [`Pipeline::size_step_px`].
+    pub height_px: usize,
+    /// Size (height, width) that the training image is said to have had; `None` means the image's.
+    pub original_size_px: Option<(usize, usize)>,
+    /// Corner (top, left) at which the training image is said to have been cropped.
+    pub crop_top_left_px: (usize, usize),
+    /// Size (height, width) that the training image is said to have been brought to; `None` means the image's.
+    pub target_size_px: Option<(usize, usize)>,
+    /// Denoising steps, from 1 to the model's training timesteps.
+    pub steps: usize,
+    /// Classifier-free guidance scale; up to 1 there is no guidance, and a step takes half the time.
+    pub guidance_scale: f64,
+    /// How far the guided prediction is rescaled to the contrast of the unguided one, 0 to 1.
+    pub guidance_rescale: f64,
+    /// The solver; `None` means the model's own.
+    pub scheduler: Option<SchedulerKind>,
+    /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
+    /// CPU generator; like there, only its low 32 bits count.
+    pub seeds: Vec<u64>,
+}
+
+/// One denoising step is done.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport<'a> {
+    /// Steps done, from 1.
+    pub step: usize,
+    /// Steps of the run.
+    pub steps: usize,
+    /// The latent that the network expects in the end, (n, latent channels, height, width) in f32 on the model's
+    /// device: food for [`Pipeline::preview`].
+    pub denoised: &'a Tensor,
+}
+
+impl Pipeline {
+    /// Loads a model in diffusers layout.
+    ///
+    /// Weights are converted to `dtype`; on the CPU they always become f32, the only dtype that it is fast in.
+    ///
+    /// # Errors
+    /// When files are missing or damaged, or when the model is no SDXL base model.
+    pub fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
+        source.check()?;
+        let dtype = if matches!(device, Device::Cpu) { DType::F32 } else { dtype };
+        let index = ModelIndex::read(source)?;
+        let scheduler = SchedulerConfig::read(source)?;
+        let text = TextEncoders::load(source, device, dtype)?;
+        let unet = Unet::load(source, device, dtype)?;
+        let vae = VaeDecoder::load(source, device, dtype)?;
+        let fits = [
+            ("the text encoders together have", text.hidden_channels(), "cross_attention_dim", unet.context_channels()),
+            (
+                "the pooled text has",
+                text.pooled_channels(),
+                "projection_class_embeddings_input_dim",
+                unet.pooled_channels(),
+            ),
+            ("the autoencoder has", vae.latent_channels(), "in_channels", Some(unet.channels())),
+        ];
+        for (whose, found, field, expected) in fits {
+            if Some(found) != expected {
+                return Err(Error::Config {
+                    file: source.display("unet/config.json"),
+                    reason: format!(
+                        "{field} leaves room for {} channels, but {whose} {found}: the parts belong to different models",
+                        expected.unwrap_or_default()
+                    ),
+                });
+            }
+        }
+        let preview = LatentPreview::load(source, vae.latent_channels(), vae.scaling_factor(), device)?;
+        Ok(Self {
+            text,
+            unet,
+            vae,
+            scheduler,
+            preview,
+            zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
+            device: device.clone(),
+        })
+    }
+
+    /// Draws: (n, channels, height, width) in f32 on the CPU, values in [-1, 1].
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when `observe` breaks; an error that names the field when the input is out of range.
+    pub fn generate(
+        &self,
+        input: &TextToImage,
+        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
+    ) -> Result<Tensor, Error> {
+        let latents = self.generate_latents(input, observe)?;
+        self.decode(&latents)
+    }
+
+    /// Draws without decoding: the final latents (n, latent channels, h, w) in f32, as the UNet sees them.
+    ///
+    /// # Errors
+    /// As [`Pipeline::generate`].
+    pub fn generate_latents(
+        &self,
+        input: &TextToImage,
+        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
+    ) -> Result<Tensor, Error> {
+        self.check(input)?;
+        let kind = input.scheduler.map_or_else(|| self.scheduler.kind(), Ok)?;
+        let mut solver = self.scheduler.solver(kind, input.steps)?;
+        let guided = input.guidance_scale > 1.0;
+        let conditioning = self.condition(input, guided)?;
+        let mut sample = (self.noise(input)? * solver.init_noise_sigma())?;
+        let timesteps = solver.timesteps().to_vec();
+        let steps = timesteps.len();
+        for (index, timestep) in timesteps.into_iter().enumerate() {
+            let scaled = solver.scale_input(index, &sample)?;
+            let output = if guided {
+                // The images with the negative prompt, then the images with the prompt.
+                let outputs = self.unet.forward(&Tensor::cat(&[&scaled, &scaled], 0)?, timestep, &conditioning)?;
+                let parts = outputs.chunk(2, 0)?;
+                guide(&parts[0], &parts[1], input.guidance_scale, input.guidance_rescale)?
+            } else {
+                self.unet.forward(&scaled, timestep, &conditioning)?
+            };
+            let stepped = solver.step(index, &output, &sample)?;
+            sample = stepped.sample;
+            let report = StepReport { step: index + 1, steps, denoised: &stepped.denoised };
+            if observe(report).is_break() {
+                return Err(Error::Cancelled);
+            }
+        }
+        Ok(sample)
+    }
+
+    /// Latents (n, latent channels, h, w) as the UNet sees them → images (n, channels, height, width) in f32 on the
+    /// CPU, values in [-1, 1].
+    ///
+    /// # Errors
+    /// When the latents have another number of channels.
+    pub fn decode(&self, latents: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.vae.decode(latents)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?)
+    }
+
+    /// A cheap picture of latents: (n, 3 or 4, h, w), one pixel per latent cell, values in [-1, 1]. `None` for models
+    /// without `vae/latent_preview.json` whose autoencoder is not SDXL's.
+    ///
+    /// # Errors
+    /// When the latents have another number of channels.
+    pub fn preview(&self, denoised: &Tensor) -> Result<Option<Tensor>, Error> {
+        let Some(preview) = &self.preview else { return Ok(None) };
+        Ok(Some(preview.forward(denoised)?.to_device(&Device::Cpu)?))
+    }
+
+    /// What the UNet is told of a prompt.
+    ///
+    /// # Errors
+    /// When the prompt cannot be tokenized.
+    pub fn encode_prompt(&self, prompt: &str) -> Result<EncodedPrompt, Error> {
+        self.text.encode(prompt)
+    }
+
+    /// How many tokens at the end of the prompt are not read, because the text encoders have no room for them.
+    ///
+    /// # Errors
+    /// When the prompt cannot be tokenized.
+    pub fn tokens_cut_off(&self, prompt: &str) -> Result<usize, Error> {
+        self.text.tokens_cut_off(prompt)
+    }
+
+    /// Asks the UNet once: `sample` (b, latent channels, h, w), `timestep` (0 to the last training timestep), one
+    /// prompt or one per image, and per image the six sizes: original (height, width), crop (top, left), target
+    /// (height, width). The output has the sample's shape.
+    ///
+    /// # Errors
+    /// When the shapes do not fit the model.
+    pub fn predict(
+        &self,
+        sample: &Tensor,
+        timestep: f32,
+        prompts: &[EncodedPrompt],
+        sizes_px: &[[f32; TIME_IDS]],
+    ) -> Result<Tensor, Error> {
+        let hidden: Vec<_> = prompts.iter().map(|prompt| &prompt.hidden).collect();
+        let pooled: Vec<_> = prompts.iter().map(|prompt| &prompt.pooled).collect();
+        let conditioning = self.unet.condition(&Tensor::cat(&hidden, 0)?, &Tensor::cat(&pooled, 0)?, sizes_px)?;
+        Ok(self.unet.forward(sample, timestep, &conditioning)?)
+    }
+
+    /// Channels of the image: 3 (RGB) or 4 (RGBA).
+    #[must_use]
+    pub fn image_channels(&self) -> usize {
+        self.vae.image_channels()
+    }
+
+    /// Channels of the latents.
+    #[must_use]
+    pub fn latent_channels(&self) -> usize {
+        self.vae.latent_channels()
+    }
+
+    /// Image pixels per latent cell, along each axis.
+    #[must_use]
+    pub fn pixels_per_latent(&self) -> usize {
+        self.vae.factor()
+    }
+
+    /// Width and height must be multiples of this.
+    #[must_use]
+    pub fn size_step_px(&self) -> usize {
+        self.pixels_per_latent()
+    }
+
+    /// Edge of the images that the model was trained on, in pixels.
+    #[must_use]
+    pub fn native_size_px(&self) -> usize {
+        self.unet.sample_size().unwrap_or(DEFAULT_SAMPLE_SIZE) * self.pixels_per_latent()
+    }
+
+    /// What the autoencoder's latents are multiplied with to have about unit variance (`scaling_factor`).
+    #[must_use]
+    pub fn vae_scale(&self) -> f64 {
+        self.vae.scaling_factor()
+    }
+
+    /// The solver that the model asks for.
+    ///
+    /// # Errors
+    /// When it is none of [`SchedulerKind`]: the caller must choose one then.
+    pub fn scheduler_kind(&self) -> Result<SchedulerKind, Error> {
+        self.scheduler.kind()
+    }
+
+    /// Where the model is.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn check(&self, input: &TextToImage) -> Result<(), Error> {
+        let step = self.size_step_px();
+        for (name, size) in [("width_px", input.width_px), ("height_px", input.height_px)] {
+            if size == 0 || !size.is_multiple_of(step) {
+                return Err(Error::Input(format!("{name} is {size}, expected a positive multiple of {step}")));
+            }
+        }
+        if input.seeds.is_empty() {
+            return Err(Error::Input("seeds is empty, expected one per image".to_owned()));
+        }
+        if !(0.0..f64::INFINITY).contains(&input.guidance_scale) {
+            return Err(Error::Input(format!(
+                "guidance_scale is {}, expected a number from 0 on; up to 1 there is no guidance",
+                input.guidance_scale
+            )));
+        }
+        if !(0.0..=1.0).contains(&input.guidance_rescale) {
+            return Err(Error::Input(format!("guidance_rescale is {}, expected 0 to 1", input.guidance_rescale)));
+        }
+        Ok(())
+    }
+
+    /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
+    fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
+        let prompt = self.text.encode(&input.prompt)?;
+        let (hidden, pooled) = if guided {
+            let negative = match &input.negative_prompt {
+                None if self.zeros_for_no_prompt => prompt.zeros_like()?,
+                None => self.text.encode("")?,
+                Some(text) => self.text.encode(text)?,
+            };
+            (Tensor::cat(&[negative.hidden, prompt.hidden], 0)?, Tensor::cat(&[negative.pooled, prompt.pooled], 0)?)
+        } else {
+            (prompt.hidden, prompt.pooled)
+        };
+        let size = (input.height_px, input.width_px);
+        let (original, target) = (input.original_size_px.unwrap_or(size), input.target_size_px.unwrap_or(size));
+        let corner = input.crop_top_left_px;
+        let sizes = [original.0, original.1, corner.0, corner.1, target.0, target.1].map(|px| px as f32);
+        let prompts = hidden.dim(0)?;
+        Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
+    }
+
+    /// (n, latent channels, h, w)
+    fn noise(&self, input: &TextToImage) -> Result<Tensor, Error> {
+        let factor = self.pixels_per_latent();
+        let shape = (1, self.latent_channels(), input.height_px / factor, input.width_px / factor);
+        let count = shape.1 * shape.2 * shape.3;
+        let images: Vec<_> = input
+            .seeds
+            .iter()
+            .map(|seed| Tensor::from_vec(randn(*seed, count), shape, &self.device))
+            .collect::<candle_core::Result<_>>()?;
+        Ok(Tensor::cat(&images, 0)?)
+    }
+}

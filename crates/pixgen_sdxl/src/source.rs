@@ -1,0 +1,124 @@
+//! Where the files of a model come from: a folder on disk, or bytes that are compiled into the program.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// A model in diffusers layout (`model_index.json`, `unet/`, `vae/`, `text_encoder/` …).
+#[derive(Clone, Debug)]
+pub enum ModelSource {
+    /// A folder on disk; its weights are memory-mapped.
+    Folder(PathBuf),
+    /// Files in memory: path inside the model with forward slashes (`unet/config.json`), and content.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+impl ModelSource {
+    /// How a file is named in error messages.
+    pub(crate) fn display(&self, path: &str) -> String {
+        match self {
+            Self::Folder(folder) => folder.join(path).display().to_string(),
+            Self::Embedded(_) => format!("{path} of the embedded model"),
+        }
+    }
+
+    /// Fails when there is no model at all, before a missing file is blamed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Folder(folder) if !folder.is_dir() => {
+                Err(Error::MissingFolder { folder: folder.display().to_string() })
+            }
+            Self::Folder(_) | Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn contains(&self, path: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.join(path).is_file(),
+            Self::Embedded(files) => files.iter().any(|(name, _)| *name == path),
+        }
+    }
+
+    /// The content of a small file, or `None` if there is no such file.
+    pub(crate) fn read_optional(&self, path: &str) -> Result<Option<Cow<'static, [u8]>>, Error> {
+        match self {
+            Self::Folder(folder) => match fs::read(folder.join(path)) {
+                Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(reason) => Err(Error::Read { file: self.display(path), reason }),
+            },
+            Self::Embedded(files) => {
+                Ok(files.iter().find(|(name, _)| *name == path).map(|(_, bytes)| Cow::Borrowed(*bytes)))
+            }
+        }
+    }
+
+    /// The content of a small file.
+    pub(crate) fn read(&self, path: &str, expected: &str) -> Result<Cow<'static, [u8]>, Error> {
+        self.read_optional(path)?
+            .ok_or_else(|| Error::MissingFile { file: self.display(path), expected: expected.to_owned() })
+    }
+
+    /// A JSON file, or `None` if there is no such file.
+    pub(crate) fn json_optional<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
+        let Some(bytes) = self.read_optional(path)? else { return Ok(None) };
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Config { file: self.display(path), reason: format!("cannot be read: {error}") })?;
+        Ok(Some(value))
+    }
+
+    /// A JSON file that every model has.
+    pub(crate) fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.json_optional(path)?.ok_or_else(|| Error::MissingFile {
+            file: self.display(path),
+            expected: "a model in diffusers layout has one".to_owned(),
+        })
+    }
+
+    /// The weight files of a component, in the order in which they are searched.
+    ///
+    /// diffusers writes one file `<stem>.safetensors`, a half-precision variant `<stem>.fp16.safetensors`, or
+    /// several files and an index. Whichever precision is closer to the one asked for is taken.
+    pub(crate) fn weight_files(&self, component: &str, stem: &str, half: bool) -> Result<Vec<String>, Error> {
+        let full_names = [format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json")];
+        let half_names = [
+            format!("{stem}.fp16.safetensors"),
+            format!("{stem}.safetensors.index.fp16.json"),
+            format!("{stem}.fp16.safetensors.index.json"),
+        ];
+        let names: Vec<&String> = if half {
+            half_names.iter().chain(&full_names).collect()
+        } else {
+            full_names.iter().chain(&half_names).collect()
+        };
+        let found = names.into_iter().map(|name| format!("{component}/{name}")).find(|path| self.contains(path));
+        match found {
+            Some(path) if path.ends_with(".json") => {
+                let index: ShardIndex = self.json(&path)?;
+                let mut files: Vec<String> = index.weight_map.into_values().collect();
+                files.sort();
+                files.dedup();
+                Ok(files.into_iter().map(|file| format!("{component}/{file}")).collect())
+            }
+            Some(path) => Ok(vec![path]),
+            None => Err(Error::MissingFile {
+                file: self.display(&format!("{component}/{stem}.safetensors")),
+                expected: "weights are read from safetensors files (also .fp16.safetensors and sharded ones), \
+                           not from .bin or .ckpt"
+                    .to_owned(),
+            }),
+        }
+    }
+}
+
+/// `*.safetensors.index.json`: which file holds which tensor.
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: std::collections::BTreeMap<String, String>,
+}

@@ -1,0 +1,216 @@
+//! The levels of the UNet: residual blocks with or without transformers, on the way down, in the middle, on the way up.
+
+use std::slice::Iter;
+
+use candle_core::{Result, Tensor};
+
+use super::attention::{SpatialTransformer, TextKeys, TransformerSizes};
+use super::resnet::{ResnetBlock, ResnetSizes};
+use crate::Error;
+use crate::nn::Conv2d;
+use crate::weights::Scope;
+
+/// What all blocks of a UNet have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    pub(super) time_embedding: usize,
+    pub(super) groups: usize,
+    pub(super) eps: f64,
+    pub(super) upcast: bool,
+}
+
+impl Common {
+    fn resnet(&self, inputs: usize, outputs: usize) -> ResnetSizes {
+        ResnetSizes { inputs, outputs, time_embedding: Some(self.time_embedding), groups: self.groups, eps: self.eps }
+    }
+
+    fn transformer(&self, channels: usize, sizes: AttentionSizes) -> TransformerSizes {
+        let AttentionSizes { heads, layers, context } = sizes;
+        TransformerSizes { channels, heads, layers, context, groups: self.groups, upcast: self.upcast }
+    }
+}
+
+/// The attention of one level.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttentionSizes {
+    pub(super) heads: usize,
+    /// Transformer blocks after each residual block.
+    pub(super) layers: usize,
+    pub(super) context: usize,
+}
+
+/// `DownBlock2D` or `CrossAttnDownBlock2D`.
+#[derive(Debug)]
+pub(super) struct DownBlock {
+    resnets: Vec<ResnetBlock>,
+    /// One per residual block, or none.
+    attentions: Vec<SpatialTransformer>,
+    downsampler: Option<Conv2d>,
+}
+
+impl DownBlock {
+    pub(super) fn load(
+        scope: &Scope<'_>,
+        common: &Common,
+        (inputs, outputs): (usize, usize),
+        layers: usize,
+        attention: Option<AttentionSizes>,
+        downsamples: bool,
+    ) -> std::result::Result<Self, Error> {
+        let mut resnets = Vec::with_capacity(layers);
+        let mut attentions = Vec::new();
+        for layer in 0..layers {
+            let inputs = if layer == 0 { inputs } else { outputs };
+            resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs, outputs))?);
+            if let Some(sizes) = attention {
+                let scope = scope.pp("attentions").pp(layer);
+                attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
+            }
+        }
+        let downsampler = downsamples
+            .then(|| {
+                let scope = scope.pp("downsamplers.0.conv");
+                Conv2d::load_strided(&scope, outputs, outputs, 3, 2, 1)
+            })
+            .transpose()?;
+        Ok(Self { resnets, attentions, downsampler })
+    }
+
+    pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
+        self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
+    }
+
+    /// Appends what the way up needs to `skips`.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        silu_temb: &Tensor,
+        keys: &mut Iter<'_, TextKeys>,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (layer, resnet) in self.resnets.iter().enumerate() {
+            x = resnet.forward(&x, Some(silu_temb))?;
+            if let Some(attention) = self.attentions.get(layer) {
+                x = attention.forward(&x, keys)?;
+            }
+            skips.push(x.clone());
+        }
+        if let Some(downsampler) = &self.downsampler {
+            x = downsampler.forward(&x)?;
+            skips.push(x.clone());
+        }
+        Ok(x)
+    }
+}
+
+/// `UNetMidBlock2DCrossAttn`.
+#[derive(Debug)]
+pub(super) struct MidBlock {
+    before: ResnetBlock,
+    attention: SpatialTransformer,
+    after: ResnetBlock,
+}
+
+impl MidBlock {
+    pub(super) fn load(
+        scope: &Scope<'_>,
+        common: &Common,
+        channels: usize,
+        attention: AttentionSizes,
+    ) -> std::result::Result<Self, Error> {
+        let sizes = common.resnet(channels, channels);
+        Ok(Self {
+            before: ResnetBlock::load(&scope.pp("resnets.0"), sizes)?,
+            attention: SpatialTransformer::load(&scope.pp("attentions.0"), common.transformer(channels, attention))?,
+            after: ResnetBlock::load(&scope.pp("resnets.1"), sizes)?,
+        })
+    }
+
+    pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
+        self.attention.text_keys(context, keys)
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let x = self.before.forward(x, Some(silu_temb))?;
+        let x = self.attention.forward(&x, keys)?;
+        self.after.forward(&x, Some(silu_temb))
+    }
+}
+
+/// The channels of an up block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UpChannels {
+    /// Of the block below.
+    pub(super) below: usize,
+    pub(super) outputs: usize,
+    /// Of the level above, from which the last skip connection comes.
+    pub(super) above: usize,
+}
+
+/// `UpBlock2D` or `CrossAttnUpBlock2D`.
+#[derive(Debug)]
+pub(super) struct UpBlock {
+    resnets: Vec<ResnetBlock>,
+    /// One per residual block, or none.
+    attentions: Vec<SpatialTransformer>,
+    upsampler: Option<Conv2d>,
+}
+
+impl UpBlock {
+    pub(super) fn load(
+        scope: &Scope<'_>,
+        common: &Common,
+        channels: UpChannels,
+        layers: usize,
+        attention: Option<AttentionSizes>,
+        upsamples: bool,
+    ) -> std::result::Result<Self, Error> {
+        let UpChannels { below, outputs, above } = channels;
+        let mut resnets = Vec::with_capacity(layers);
+        let mut attentions = Vec::new();
+        for layer in 0..layers {
+            let inputs = if layer == 0 { below } else { outputs };
+            let skip = if layer == layers - 1 { above } else { outputs };
+            resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs + skip, outputs))?);
+            if let Some(sizes) = attention {
+                let scope = scope.pp("attentions").pp(layer);
+                attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
+            }
+        }
+        let upsampler =
+            upsamples.then(|| Conv2d::load(&scope.pp("upsamplers.0.conv"), outputs, outputs, 3)).transpose()?;
+        Ok(Self { resnets, attentions, upsampler })
+    }
+
+    pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
+        self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
+    }
+
+    /// Takes its skip connections from the end of `skips`.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        silu_temb: &Tensor,
+        keys: &mut Iter<'_, TextKeys>,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (layer, resnet) in self.resnets.iter().enumerate() {
+            let Some(skip) = skips.pop() else { candle_core::bail!("an up block has no skip connection left") };
+            // (b, channels + skip channels, h, w)
+            x = resnet.forward(&Tensor::cat(&[x, skip], 1)?, Some(silu_temb))?;
+            if let Some(attention) = self.attentions.get(layer) {
+                x = attention.forward(&x, keys)?;
+            }
+        }
+        match (&self.upsampler, skips.last()) {
+            // An odd height or width was rounded up on the way down: the size to reach is that of the next skip.
+            (Some(upsampler), Some(skip)) => {
+                let (_, _, height, width) = skip.dims4()?;
+                upsampler.forward_enlarged(&x, height, width)
+            }
+            _ => Ok(x),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Holds every part of the model, and whole runs, against diffusers and transformers.
+//!
+//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
+
+#[path = "parity/noise.rs"]
+mod noise;
+#[path = "parity/parts.rs"]
+mod parts;
+#[path = "parity/runs.rs"]
+mod runs;
+#[path = "parity/schedulers.rs"]
+mod schedulers;
+#[path = "parity/support.rs"]
+mod support;

@@ -1,0 +1,114 @@
+//! Every mistake is answered with a sentence, and the next job works.
+
+use std::fs;
+use std::path::Path;
+
+use bevy::asset::LoadState;
+use bevy::prelude::*;
+use bevy_pixels_gen::generate::GenJobs;
+use bevy_pixels_gen::pixgen_api::{Kind, ModelRef, Request};
+
+use crate::world::World;
+
+fn potion() -> Request {
+    Request { size_px: 16, steps: Some(1), ..Request::new(Kind::Item, "a blue potion") }
+}
+
+/// The request fails with a sentence that holds every one of `expected`, and a good one works afterwards.
+#[track_caller]
+fn fails(world: &mut World, request: Request, expected: &[&str]) {
+    world.wish(request, "potion");
+    let error = world.failure();
+    for part in expected {
+        assert!(error.contains(part), "\"{part}\" is not in \"{error}\"");
+    }
+    world.wish(potion(), "potion");
+    world.success();
+}
+
+#[test]
+fn an_empty_prompt() {
+    fails(&mut World::with_fake(), Request { prompt: " ".into(), ..potion() }, &["the prompt is empty"]);
+}
+
+#[test]
+fn a_size_that_no_model_draws() {
+    fails(&mut World::with_fake(), Request { size_px: 7, ..potion() }, &["size_px is 7", "8 to 512"]);
+}
+
+#[test]
+fn a_panic_in_the_model() {
+    fails(&mut World::with_fake(), Request { prompt: "panic".into(), ..potion() }, &["internal error", "next job"]);
+}
+
+#[test]
+fn a_missing_model_folder() {
+    let mut world = World::new();
+    let folder = world.folder.path().join("no-model");
+    fails(&mut world, Request { model: ModelRef::Folder(folder), ..potion() }, &["no-model does not exist"]);
+}
+
+#[test]
+fn damaged_weights() {
+    let mut world = World::new();
+    let folder = world.folder.path().join("model");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), &folder);
+    let weights = folder.join("vae/diffusion_pytorch_model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    fails(
+        &mut world,
+        Request { model: ModelRef::Folder(folder), ..potion() },
+        &["vae/diffusion_pytorch_model.safetensors", "damaged"],
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_unwritable_assets_folder() {
+    let mut world = World::with_fake();
+    let (_, handle) = world.spawn("gen://potion.png");
+    let before = world.pixels(&handle);
+    // A file where the folder should be: stops even root, whom permissions do not.
+    fs::write(world.folder.path().join("gen"), "in the way").unwrap();
+    world.wish(potion(), "potion");
+    let error = world.failure();
+    assert!(error.contains("gen") && error.contains("may be written"), "{error}");
+    assert_eq!(world.pixels(&handle), before, "the game keeps the sprite it had");
+    assert_eq!(world.app.world().resource::<GenJobs>().finished().count(), 1, "the sprite is in the history");
+
+    fs::remove_file(world.folder.path().join("gen")).unwrap();
+    world.wish(potion(), "potion");
+    world.success();
+}
+
+#[test]
+fn a_path_that_leaves_the_folder() {
+    let mut world = World::with_fake();
+    fs::write(world.folder.path().join("x.png"), "secret").unwrap();
+    let server = world.app.world().resource::<AssetServer>().clone();
+    let handle: Handle<Image> = server.load("gen://../x.png");
+    (0..10).for_each(|_| world.frame());
+    assert!(!matches!(server.load_state(&handle), LoadState::Loaded));
+    assert!(world.image(&handle).is_none());
+    world.wish(potion(), "potion");
+    world.success();
+}
+
+#[test]
+#[should_panic(expected = "add_plugins((PixelsGenPlugin::default(), DefaultPlugins))")]
+fn the_plugin_added_too_late_shows_the_right_line() {
+    App::new().add_plugins((MinimalPlugins, AssetPlugin::default(), bevy_pixels_gen::PixelsGenPlugin::default()));
+}

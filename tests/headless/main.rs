@@ -1,0 +1,12 @@
+//! Tests of the plugin that need neither a display nor a GPU.
+//!
+//! - `hot_reload`: a generated sprite arrives in the running world under the same handle
+//! - `bad_input`: every mistake is answered with a sentence, and the game goes on
+//! - `released`: what a game without the generator gets, and what it does not have to compile
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod hot_reload;
+mod released;
+mod world;

@@ -1,0 +1,143 @@
+//! A small world without a window, run at 60 frames a second.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bevy::asset::AssetPlugin;
+use bevy::image::ImagePlugin;
+use bevy::prelude::*;
+use bevy_pixels_gen::PixelsGenPlugin;
+use bevy_pixels_gen::generate::{EngineConfig, FakeBackend, GenJobs, GenerateSprite, GenerationDone, GenerationFailed};
+use bevy_pixels_gen::pixgen_api::{DevicePreference, GenPath, Request};
+
+pub(crate) const FRAME: Duration = Duration::from_micros(16_667);
+
+/// Everything that came out of the jobs, and how often images changed.
+#[derive(Resource, Default)]
+pub(crate) struct Seen {
+    pub(crate) done: Vec<GenerationDone>,
+    pub(crate) failed: Vec<GenerationFailed>,
+    pub(crate) modified: Vec<AssetId<Image>>,
+}
+
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl World {
+    /// With the embedded model.
+    pub(crate) fn new() -> Self {
+        Self::with(|_, _| ())
+    }
+
+    /// With the fake model.
+    pub(crate) fn with_fake() -> Self {
+        Self::with(|app, folder| {
+            let config = EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("gen"))
+                .with_loader(FakeBackend::loader(Duration::from_millis(1)));
+            app.insert_resource(GenJobs::start(config).unwrap());
+        })
+    }
+
+    fn with(prepare: impl FnOnce(&mut App, &Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = App::new();
+        app.add_plugins((
+            PixelsGenPlugin {
+                gen_dir: folder.path().join("gen"),
+                data_dir: folder.path().join(".pixgen"),
+                device: DevicePreference::Cpu,
+                ..default()
+            },
+            MinimalPlugins,
+            AssetPlugin::default(), // no watcher: the feature is off
+            ImagePlugin::default(),
+        ))
+        .init_resource::<Seen>()
+        .add_systems(
+            Update,
+            |mut seen: ResMut<Seen>,
+             mut done: MessageReader<GenerationDone>,
+             mut failed: MessageReader<GenerationFailed>| {
+                seen.done.extend(done.read().cloned());
+                seen.failed.extend(failed.read().cloned());
+            },
+        )
+        .add_systems(Last, |mut seen: ResMut<Seen>, mut events: MessageReader<AssetEvent<Image>>| {
+            seen.modified.extend(events.read().filter_map(|event| match event {
+                AssetEvent::Modified { id } => Some(*id),
+                _ => None,
+            }));
+        });
+        prepare(&mut app, folder.path());
+        app.finish();
+        app.cleanup();
+        Self { app, folder }
+    }
+
+    pub(crate) fn seen(&mut self) -> Mut<'_, Seen> {
+        self.app.world_mut().resource_mut::<Seen>()
+    }
+
+    /// One frame, and the rest of its sixtieth of a second.
+    pub(crate) fn frame(&mut self) {
+        let start = Instant::now();
+        self.app.update();
+        std::thread::sleep(FRAME.saturating_sub(start.elapsed()));
+    }
+
+    /// Frames until `ready` gives something; fails after a minute.
+    #[track_caller]
+    pub(crate) fn until<T>(&mut self, what: &str, mut ready: impl FnMut(&mut Self) -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(value) = ready(self) {
+                return value;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
+            self.frame();
+        }
+    }
+
+    /// Spawns a sprite and waits until its image is there.
+    pub(crate) fn spawn(&mut self, path: &str) -> (Entity, Handle<Image>) {
+        let handle: Handle<Image> = self.app.world().resource::<AssetServer>().load(path.to_owned());
+        let entity = self.app.world_mut().spawn(Sprite::from_image(handle.clone())).id();
+        self.until("the sprite's first image", |world| world.image(&handle).map(|_| ()));
+        (entity, handle)
+    }
+
+    pub(crate) fn image(&self, handle: &Handle<Image>) -> Option<Image> {
+        self.app.world().resource::<Assets<Image>>().get(handle).cloned()
+    }
+
+    pub(crate) fn pixels(&self, handle: &Handle<Image>) -> Vec<u8> {
+        self.image(handle).unwrap().data.unwrap()
+    }
+
+    pub(crate) fn wish(&mut self, request: Request, target: &str) {
+        let target = Some(GenPath::parse(target).unwrap());
+        self.app.world_mut().write_message(GenerateSprite { request, target });
+    }
+
+    /// Waits for the next job to fail and gives its sentence.
+    #[track_caller]
+    pub(crate) fn failure(&mut self) -> String {
+        self.until("a failure", |world| {
+            let mut seen = world.seen();
+            assert!(seen.done.is_empty(), "the job was done: {:?}", seen.done);
+            seen.failed.pop().map(|failed| failed.error)
+        })
+    }
+
+    /// Waits for the next job to be done.
+    #[track_caller]
+    pub(crate) fn success(&mut self) -> GenerationDone {
+        self.until("a finished job", |world| {
+            let mut seen = world.seen();
+            assert!(seen.failed.is_empty(), "the job failed: {:?}", seen.failed);
+            seen.done.pop()
+        })
+    }
+}
