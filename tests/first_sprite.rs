@@ -35,8 +35,10 @@ fn a_sprite_of_32_px_in_8_steps_is_in_the_world_within_3_seconds() {
         app.update();
         std::thread::sleep(Duration::from_micros(16_667).saturating_sub(start.elapsed()));
     };
+    let start = Instant::now();
     while pixels(&app).is_none() {
         frame(&mut app);
+        assert!(start.elapsed() < Duration::from_secs(10), "the placeholder did not come");
     }
     let placeholder = pixels(&app).unwrap();
 

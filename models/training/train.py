@@ -1,10 +1,11 @@
 """Trains sprite-tiny: first the VAE, then UNet and text encoders together.
 
-usage: train.py SPRITES.npz CHECKPOINT.pt [--budget-minutes M] [--vae-minutes M] [--unet-minutes M]
+usage: train.py SPRITES.npz CHECKPOINT.pt [--init MODEL_DIR] [--budget-minutes M] [--vae-minutes M] [--unet-minutes M]
 
 Runs for at most the budget, writes the checkpoint and exits; called again with the same checkpoint it goes on. The
 learning rate follows the share of the phase's minutes that is used up, so the pieces add up to one schedule. On a
-GPU the whole step is one CUDA graph: at this size launching kernels costs more than running them.
+GPU the whole step is one CUDA graph: at this size launching kernels costs more than running them. `--init` starts
+from an exported model instead of from nothing, and keeps its VAE: for when the checkpoint is gone.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import time
 
 import numpy as np
 import torch
+
+from diffusers import AutoencoderKL
 
 import model as M
 
@@ -25,6 +28,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("checkpoint")
+    parser.add_argument("--init", help="an exported model to go on from; its VAE stays as it is")
     parser.add_argument("--budget-minutes", type=float, default=9)
     parser.add_argument("--vae-minutes", type=float, default=2.5)
     parser.add_argument("--unet-minutes", type=float, default=19)
@@ -196,7 +200,10 @@ def unet_step(unet, encoders, data, scale, batch, phase, device):
         ids = d.ids[k, torch.randint(d.ids.shape[1], (n,), device=device)]
         ids = torch.where(torch.rand(n, 1, device=device) < .1, nothing, ids)
         zero, canvas = torch.zeros_like(d.size[k]), torch.full_like(d.size[k], d.canvas_px)
-        time_ids = torch.stack([d.size[k], d.size[k], zero, zero, canvas, canvas], 1)
+        # Users ask for the full size. Telling the model so for some of the smaller sprites too keeps what only
+        # those show (many creatures, most chests) within its reach.
+        size = torch.where(torch.rand(n, device=device) < .35, canvas, d.size[k])
+        time_ids = torch.stack([size, size, zero, zero, canvas, canvas], 1)
         t = torch.randint(1000, (n,), device=device)
         noise, a = torch.randn_like(z), alphas[t].view(-1, 1, 1, 1)
         noisy, velocity = a.sqrt() * z + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * z
@@ -254,8 +261,11 @@ def main():
     for name, part in parts.items():
         if name in saved:
             part.load_state_dict(saved[name])
+        elif args.init:
+            part.load_state_dict(type(part).from_pretrained(f"{args.init}/{name}").state_dict())
     vae, unet = vae.to(memory_format=torch.channels_last), unet.to(memory_format=torch.channels_last)
-    vae_phase = Phase("vae", list(vae.parameters()), args.vae_minutes, 8e-4, 200, 0., device, 0.)
+    vae_minutes = 0 if args.init else args.vae_minutes
+    vae_phase = Phase("vae", list(vae.parameters()), vae_minutes, 8e-4, 200, 0., device, 0.)
     unet_phase = Phase("unet", trained_parameters(unet, encoders, device), args.unet_minutes, 1e-3, 1000, .45, device, .01)
     for phase in (vae_phase, unet_phase):
         if f"{phase.name}_phase" in saved:
@@ -268,7 +278,8 @@ def main():
             d.encode(vae)
         spread = data[1].latents[0].std()
         print("latent std", spread.item(), flush=True)
-        vae.register_to_config(scaling_factor=round(1 / spread.item(), 5))
+        scale = AutoencoderKL.load_config(f"{args.init}/vae")["scaling_factor"] if args.init else 1 / spread.item()
+        vae.register_to_config(scaling_factor=round(scale, 5))
         unet_phase.run(unet_step(unet, encoders, data, vae.config.scaling_factor, args.batch, unet_phase, device), deadline)
     torch.save({**{name: part.state_dict() for name, part in parts.items()}, "vae_phase": vae_phase.state(),
                 "unet_phase": unet_phase.state(), "scaling_factor": vae.config.scaling_factor}, args.checkpoint)

@@ -87,7 +87,7 @@ impl World {
         std::thread::sleep(FRAME.saturating_sub(start.elapsed()));
     }
 
-    /// Frames until `ready` gives something; fails after a minute.
+    /// Frames until `ready` gives something; fails after half a minute.
     #[track_caller]
     pub(crate) fn until<T>(&mut self, what: &str, mut ready: impl FnMut(&mut Self) -> Option<T>) -> T {
         let start = Instant::now();
@@ -95,7 +95,7 @@ impl World {
             if let Some(value) = ready(self) {
                 return value;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
+            assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s for {what}");
             self.frame();
         }
     }

@@ -46,3 +46,8 @@ mod panel_window;
 pub use panel_window::GenPanel;
 pub use pixgen_api;
 pub use plugin::{PixelsGenPlugin, PixelsGenSystems};
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "panel"))]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeDoctests;

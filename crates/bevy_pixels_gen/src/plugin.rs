@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use bevy::asset::AssetServer;
 use bevy::asset::io::file::FileAssetReader;
+use bevy::image::{CompressedImageFormats, ImageLoader};
 use bevy::prelude::*;
+use bevy::tasks::{block_on, poll_once};
 use pixgen_api::{DevicePreference, ModelRef};
 
 use crate::source;
@@ -96,6 +98,25 @@ impl Plugin for PixelsGenPlugin {
 
     fn finish(&self, app: &mut App) {
         parts::finish(self, app);
+    }
+
+    fn cleanup(&self, app: &mut App) {
+        read_images_without_a_renderer(app);
+    }
+}
+
+/// Bevy's renderer is what registers the loader of images; without one (tests, servers) every image would wait for it
+/// for ever. By `cleanup` the renderer, if there is one, has done so.
+fn read_images_without_a_renderer(app: &mut App) {
+    if !app.world().contains_resource::<Assets<Image>>() {
+        return;
+    }
+    let Some(server) = app.world().get_resource::<AssetServer>().cloned() else { return };
+    let loader = std::any::type_name::<ImageLoader>();
+    // A loader that is only announced is awaited; one that is registered is there at the first look.
+    let found = block_on(poll_once(server.get_asset_loader_with_type_name(loader)));
+    if !matches!(found, Some(Ok(_))) {
+        app.register_asset_loader(ImageLoader::new(CompressedImageFormats::NONE));
     }
 }
 
