@@ -19,7 +19,6 @@ use bevy::app::{PanicHandlerPlugin, ScheduleRunnerPlugin};
 use bevy::asset::AssetPlugin;
 use bevy::asset::io::file::FileAssetReader;
 use bevy::image::ImagePlugin;
-use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::WindowResolution;
 use bevy_egui::input::egui_wants_any_keyboard_input;
@@ -88,7 +87,6 @@ fn headless() -> App {
     app.add_plugins((
         plugin(),
         MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_secs_f64(1.0 / 60.0))),
-        LogPlugin::default(),
         AssetPlugin::default(),
         ImagePlugin::default(),
     ))
@@ -188,13 +186,17 @@ fn furnish(mut commands: Commands, assets: Res<AssetServer>) {
     let mut prop = |path: &str, name: &str, x, y| {
         commands.spawn((Name::new(name.to_owned()), picture(path), Stands(tile(x, y)), Transform::default()));
     };
-    prop("props/chest", "Chest", 10, 7);
+    prop("props/statue", "Statue", 10, 7);
     prop("props/barrel", "Barrel", 2, 8);
     prop("props/barrel", "Barrel", 3, 8);
     prop("props/tree", "Tree", 11, 2);
-    for (path, name, x, y) in
-        [("items/potion", "Potion", 4, 3), ("items/key", "Key", 9, 4), ("weapons/sword", "Sword", 7, 7)]
-    {
+    for (path, name, x, y) in [
+        ("items/potion", "Potion", 4, 3),
+        ("items/key", "Key", 9, 4),
+        ("items/apple", "Apple", 2, 2),
+        ("items/book", "Book", 5, 8),
+        ("weapons/sword", "Sword", 8, 8),
+    ] {
         let base_y = tile(x, y).y;
         commands.spawn((
             Name::new(name),
@@ -203,9 +205,12 @@ fn furnish(mut commands: Commands, assets: Res<AssetServer>) {
             Transform::from_xyz(tile(x, y).x, base_y, 0.0),
         ));
     }
-    for (path, name, x, y) in
-        [("monsters/slime", "Slime", 9, 2), ("monsters/skeleton", "Skeleton", 3, 6), ("animals/cat", "Cat", 8, 6)]
-    {
+    for (path, name, x, y) in [
+        ("monsters/slime", "Slime", 9, 2),
+        ("monsters/skeleton", "Skeleton", 3, 6),
+        ("monsters/orc", "Orc", 8, 6),
+        ("monsters/dragon", "Dragon", 11, 5),
+    ] {
         let at = tile(x, y);
         let rest = Timer::from_seconds(1.0 + x as f32 * 0.3, TimerMode::Once);
         let wanders = Wanders { goal: at, rest };

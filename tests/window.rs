@@ -22,9 +22,13 @@ const HERO: (u32, u32) = (776, 360);
 /// A piece of floor without anything to click.
 const FLOOR: (u32, u32) = (900, 500);
 /// Inside the prompt's text field.
-const PROMPT: (u32, u32) = (160, 150);
+const PROMPT: (u32, u32) = (160, 240);
+/// On the button that lets the next click in the world choose the target.
+const PICK: (u32, u32) = (222, 119);
+/// On the potion, which floats up and down a little.
+const POTION: (u32, u32) = (680, 462);
 /// On the Generate button.
-const GENERATE: (u32, u32) = (160, 430);
+const GENERATE: (u32, u32) = (187, 435);
 
 /// A virtual screen whose content is a file.
 struct Screen {
@@ -163,7 +167,6 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     let before = screen.shot();
 
     screen.click(PROMPT);
-    screen.xdotool(&["key", "ctrl+a"]);
     screen.xdotool(&["type", "--delay", "60", "a red dragon"]);
     std::thread::sleep(Duration::from_millis(500));
     screen.click(GENERATE);
@@ -175,6 +178,15 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     std::thread::sleep(Duration::from_secs(2));
     let after = screen.shot();
     assert!(shown(&after, &baked, HERO) < 0.5, "the old sprite is still there");
+
+    // Another target, picked in the world.
+    let potion = root().join("target/playtest/gen/items/potion.png");
+    let baked_potion = sprite(&potion);
+    screen.click(PICK);
+    screen.click(POTION);
+    screen.click(GENERATE);
+    until("a new potion", &screen, || sprite(&potion) != baked_potion);
+    assert_eq!(sprite(&file), new, "the hero stays what it was");
 
     // The keyboard belongs to the game again once the world is clicked: the hero walks away.
     screen.click(FLOOR);

@@ -4,6 +4,7 @@ usage: sheet.py MODEL_DIR OUT.png [--steps 8] [--guidance 3] [--seeds 8] [--size
 """
 
 import argparse
+import os
 
 import numpy as np
 import torch
@@ -11,30 +12,7 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
 BACKGROUND = (70, 74, 90)
-PROMPTS = """character, a medieval knight
-character, a wizard in a blue robe
-character, an old man with a white beard
-character, a blond woman in a red dress
-monster, a green slime
-monster, a red dragon
-monster, a skeleton warrior
-monster, a floating eye
-animal, a black cat
-animal, a brown dog
-item, a blue potion
-item, a red apple
-item, a golden key
-item, a spell book
-item, a steel shield
-weapon, a long sword
-weapon, a wooden bow
-prop, a wooden treasure chest
-prop, a green tree
-tile, grass
-tile, gray stone floor
-tile, water
-effect, an explosion
-icon, a fireball"""
+PROMPTS = os.path.join(os.path.dirname(__file__), "../sprite-tiny/prompts.txt")
 
 
 def pipeline(folder, device):
@@ -56,10 +34,10 @@ def main():
     parser.add_argument("model"), parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=8), parser.add_argument("--guidance", type=float, default=3)
     parser.add_argument("--seeds", type=int, default=8), parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--prompts")
+    parser.add_argument("--prompts", default=PROMPTS, help="a file with one a line")
     args = parser.parse_args()
     pipe = pipeline(args.model, "cuda" if torch.cuda.is_available() else "cpu")
-    prompts = (open(args.prompts).read() if args.prompts else PROMPTS).strip().splitlines()
+    prompts = open(args.prompts).read().strip().splitlines()
     cell = args.size + 2
     sheet = np.full((len(prompts) * cell, args.seeds * cell, 3), BACKGROUND, np.uint8)
     for row, prompt in enumerate(prompts):

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use bevy::input::InputPlugin;
 use bevy::picking::Pickable;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
@@ -37,6 +38,9 @@ struct PickableForPanel;
 
 /// Adds the panel, if the game has egui.
 pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
+    if !app.is_plugin_added::<InputPlugin>() {
+        return; // A server or a test: there is nobody to use a panel.
+    }
     if !app.is_plugin_added::<EguiPlugin>() {
         warn!(
             "the panel is off: add `bevy_egui::EguiPlugin::default()` to the game to have it (or build \
