@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bevy::input::InputPlugin;
 use bevy::picking::Pickable;
+use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use pixgen_api::{JobState, Pixels};
@@ -30,6 +31,17 @@ pub struct GenPanel {
     toggle_key: KeyCode,
     view: JobsView,
     actions: Vec<PanelAction>,
+    /// Copies of the sprites that are shown, each made once until its image changes.
+    pixels: HashMap<AssetId<Image>, Pixels>,
+}
+
+impl GenPanel {
+    /// Ends what makes no sense without the panel, and frees what only it needs.
+    fn on_close(&mut self) {
+        self.picking = false;
+        self.state.free_textures();
+        self.pixels.clear();
+    }
 }
 
 /// Marks sprites that are pickable only because the panel is choosing a target.
@@ -57,12 +69,14 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         toggle_key: plugin.toggle_key,
         view: JobsView::default(),
         actions: Vec::new(),
+        pixels: HashMap::default(),
     })
     .add_systems(
         PreUpdate,
         (
-            toggle.run_if(resource_exists::<ButtonInput<KeyCode>>).after(bevy::input::InputSystems),
-            apply_actions.in_set(PixelsGenSystems::ReceiveEvents),
+            toggle.after(bevy::input::InputSystems),
+            (apply_actions, mark_pickable).chain().in_set(PixelsGenSystems::ReceiveEvents),
+            forget_changed_images,
         )
             .run_if(resource_exists::<GenJobs>),
     )
@@ -77,20 +91,13 @@ fn toggle(keys: Res<ButtonInput<KeyCode>>, mut panel: ResMut<GenPanel>) {
     if keys.just_pressed(panel.toggle_key) {
         panel.open = !panel.open;
         if !panel.open {
-            panel.picking = false;
-            panel.state.free_textures();
+            panel.on_close();
         }
     }
 }
 
 /// Does what the panel asked for in the frame before.
-fn apply_actions(
-    mut panel: ResMut<GenPanel>,
-    mut jobs: ResMut<GenJobs>,
-    mut commands: Commands,
-    sprites: Query<(Entity, &Sprite), Without<Pickable>>,
-    marked: Query<Entity, With<PickableForPanel>>,
-) {
+fn apply_actions(mut panel: ResMut<GenPanel>, mut jobs: ResMut<GenJobs>) {
     if panel.actions.is_empty() {
         return;
     }
@@ -125,7 +132,15 @@ fn apply_actions(
             jobs.set_error(Some(error.to_string()));
         }
     }
-    // Bevy's sprite picking looks only at sprites with `Pickable`; a game that uses none must be pickable too.
+}
+
+/// Bevy's sprite picking looks only at sprites with `Pickable`; a game that uses none must be pickable too.
+fn mark_pickable(
+    panel: Res<GenPanel>,
+    sprites: Query<(Entity, &Sprite), Without<Pickable>>,
+    marked: Query<Entity, With<PickableForPanel>>,
+    mut commands: Commands,
+) {
     if panel.picking {
         for (entity, _) in sprites.iter().filter(|(_, sprite)| gen_path(sprite).is_some()) {
             commands.entity(entity).insert((Pickable::default(), PickableForPanel));
@@ -133,6 +148,14 @@ fn apply_actions(
     } else {
         for entity in &marked {
             commands.entity(entity).remove::<(Pickable, PickableForPanel)>();
+        }
+    }
+}
+
+fn forget_changed_images(mut panel: ResMut<GenPanel>, mut events: MessageReader<AssetEvent<Image>>) {
+    for event in events.read() {
+        if let AssetEvent::Modified { id } | AssetEvent::Removed { id } = event {
+            panel.bypass_change_detection().pixels.remove(id);
         }
     }
 }
@@ -175,10 +198,13 @@ fn gather(
     let mut targets = BTreeMap::new();
     for (sprite, name) in &sprites {
         let Some(path) = gen_path(sprite) else { continue };
-        let target = targets.entry(path.clone()).or_insert_with(|| TargetView {
-            path,
-            current: images.get(&sprite.image).and_then(pixels),
-            name: None,
+        let target = targets.entry(path.clone()).or_insert_with(|| {
+            let id = sprite.image.id();
+            let current = panel.pixels.get(&id).cloned().or_else(|| images.get(id).and_then(pixels));
+            if let Some(current) = &current {
+                panel.pixels.insert(id, current.clone());
+            }
+            TargetView { path, current, name: None }
         });
         target.name = target.name.take().or_else(|| name.map(|name| name.as_str().to_owned()));
     }
@@ -234,7 +260,8 @@ fn pixels(image: &Image) -> Option<Pixels> {
 
 fn draw(mut contexts: EguiContexts, mut panel: ResMut<GenPanel>) -> Result {
     let context = contexts.ctx_mut()?;
-    let GenPanel { open, state, view, actions, .. } = panel.bypass_change_detection();
+    let panel = panel.bypass_change_detection();
+    let GenPanel { open, state, view, actions, .. } = &mut *panel;
     egui::Window::new("Pixels")
         .id(egui::Id::new("bevy_pixels_gen panel"))
         .open(open)
@@ -243,5 +270,8 @@ fn draw(mut contexts: EguiContexts, mut panel: ResMut<GenPanel>) -> Result {
         .min_width(MIN_WIDTH_PT)
         .default_height(640.0)
         .show(context, |ui| actions.extend(panel_ui(ui, state, view)));
+    if !panel.open {
+        panel.on_close(); // by the window's own cross
+    }
     Ok(())
 }

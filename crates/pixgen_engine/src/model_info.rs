@@ -130,7 +130,7 @@ impl ModelInfo {
     /// The native size for a sprite of `size_px` and the whole number by which it is then enlarged.
     #[must_use]
     pub fn fit(&self, size_px: u32) -> Option<(NativeSize, u32)> {
-        let native = self.native_sizes.iter().rev().find(|native| size_px % native.sprite_px == 0)?;
+        let native = self.native_sizes.iter().rev().find(|native| size_px.is_multiple_of(native.sprite_px))?;
         (size_px > 0).then_some((*native, size_px / native.sprite_px))
     }
 }

@@ -53,6 +53,14 @@ impl Backend for Sdxl {
             scheduler: Some(plan.scheduler),
             seeds: vec![seed],
         };
+        let cut_off = self.pipeline.tokens_cut_off(&input.prompt)?;
+        if cut_off > 0 && image == 0 {
+            let warning =
+                format!("the prompt is too long for {}: its last {cut_off} tokens are not read", self.info.name);
+            if progress.report(EventKind::Warning(warning)).is_break() {
+                return Err(EngineError::Cancelled);
+            }
+        }
         let decoded = self.pipeline.generate(&input, &mut |step| {
             let report = EventKind::Step { image, step: step.step as u32, steps: step.steps as u32 };
             let mut flow = progress.report(report);

@@ -1,6 +1,6 @@
 //! The engine with the fake backend: every way in which a job can end, and what the next job finds.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::Path;

@@ -17,4 +17,6 @@ pub use messages::{
 };
 pub use pixgen_engine::{self as engine, EngineConfig, FakeBackend};
 pub(crate) use placeholder::placeholder_png;
-pub(crate) use systems::{add_to, gen_path};
+pub(crate) use systems::add_to;
+#[cfg(feature = "panel")]
+pub(crate) use systems::gen_path;

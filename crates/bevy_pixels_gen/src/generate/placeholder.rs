@@ -9,7 +9,7 @@ pub(crate) fn placeholder_png(size_px: u32) -> Vec<u8> {
     let picture = RgbaImage::from_fn(size, size, |x, y| {
         let on_frame = x == 0 || y == 0 || x == size - 1 || y == size - 1;
         let dashed = (x + y) % (cell * 2) < cell;
-        match (on_frame, dashed, (x / cell + y / cell) % 2 == 0) {
+        match (on_frame, dashed, (x / cell + y / cell).is_multiple_of(2)) {
             (true, true, _) => Rgba([150, 155, 170, 255]),
             (true, false, _) => Rgba([0; 4]),
             (false, _, true) => Rgba([72, 76, 90, 255]),
