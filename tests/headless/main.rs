@@ -3,10 +3,12 @@
 //! - `hot_reload`: a generated sprite arrives in the running world under the same handle
 //! - `bad_input`: every mistake is answered with a sentence, and the game goes on
 //! - `released`: what a game without the generator gets, and what it does not have to compile
+//! - `tidy`: the documents and the tree agree
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod hot_reload;
 mod released;
+mod tidy;
 mod world;

@@ -58,7 +58,7 @@ fn prompt(ui: &mut Ui, state: &mut PanelState) {
     field(ui, "Prompt", |ui| {
         ui.add(
             TextEdit::multiline(&mut state.request.prompt)
-                .hint_text("What should the sprite show?\na knight in blue armour with a red cape")
+                .hint_text("What should the sprite show?\na green potion in a round flask")
                 .desired_rows(3)
                 .desired_width(f32::INFINITY),
         )

@@ -1,0 +1,93 @@
+//! The documents tell the truth about the tree, and the tree keeps its own rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines that a source file may have. Above 400 a file is asked to be split, above this it has to be.
+const MAX_LINES: usize = 800;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust file of the workspace.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<_> = ["crates", "examples", "tests"].map(|name| root().join(name)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 50, "the search finds the sources");
+    found
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    let mut checked = 0;
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/measured.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let paths = text.split('`').skip(1).step_by(2).filter(|code| {
+            let is_ours =
+                ["crates/", "examples/", "tests/", "models/", "docs/"].iter().any(|start| code.starts_with(start));
+            is_ours && !code.contains(char::is_whitespace)
+        });
+        for path in paths {
+            assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
+            checked += 1;
+        }
+    }
+    assert!(checked > 15, "the search finds the paths");
+}
+
+#[test]
+fn every_crate_has_its_row_in_the_architecture() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(architecture.contains(&format!("| `crates/{name}` |")), "{name} has no row in ARCHITECTURE.md");
+    }
+}
+
+#[test]
+fn every_source_says_what_it_is_for_and_is_short() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.display();
+        assert!(text.starts_with("//! "), "{name} does not begin with a sentence on what it is for");
+        let lines = text.lines().count();
+        assert!(lines <= MAX_LINES, "{name} has {lines} lines, at most {MAX_LINES}: split it");
+        // Put together, so that this file does not find itself.
+        for stub in [["todo", "!("], ["unimplemented", "!("], ["#[ig", "nore"]].map(|parts| parts.concat()) {
+            assert!(!text.contains(&stub), "{name} holds {stub}");
+        }
+    }
+}
+
+#[test]
+fn a_crate_depends_on_lower_levels_only() {
+    let levels = [
+        ("pixgen_api", 0),
+        ("pixgen_art", 1),
+        ("pixgen_sdxl", 1),
+        ("pixgen_engine", 2),
+        ("bevy_pixels_gen", 3),
+        ("pixgen_cli", 3),
+    ];
+    for (name, level) in levels {
+        let manifest = fs::read_to_string(root().join(format!("crates/{name}/Cargo.toml"))).unwrap();
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        for (other, other_level) in levels {
+            let depends = dependencies
+                .lines()
+                .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
+            assert!(!depends || other_level < level, "{name} (level {level}) depends on {other} (level {other_level})");
+        }
+    }
+}
