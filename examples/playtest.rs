@@ -98,7 +98,7 @@ fn headless() -> App {
 
 /// The plugin over a copy of the baked sprites.
 fn plugin() -> PixelsGenPlugin {
-    let base = FileAssetReader::get_base_path();
+    let base = std::path::absolute(FileAssetReader::get_base_path()).unwrap_or_default();
     let playground = base.join("target/playtest");
     let gen_dir = playground.join("gen");
     if let Err(error) =
@@ -155,7 +155,14 @@ struct Stands(Vec2);
 struct Walked(f32);
 
 fn room(app: &mut App) {
-    app.add_systems(Startup, furnish).add_systems(Update, (wander, float, (place, flash).chain())).add_observer(glow);
+    app.add_systems(Startup, furnish)
+        .add_systems(Update, (wander.run_if(not(picking)), float, (place, flash).chain()))
+        .add_observer(glow);
+}
+
+/// Whoever is to be clicked stands still.
+fn picking(panel: Option<Res<GenPanel>>) -> bool {
+    panel.is_some_and(|panel| panel.picking)
 }
 
 /// Centre of a tile, in sprite pixels. (0, 0) is the lower left one.

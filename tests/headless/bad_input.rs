@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bevy::asset::LoadState;
 use bevy::prelude::*;
-use bevy_pixels_gen::generate::GenJobs;
+use bevy_pixels_gen::generate::{GenJobs, GenerateSprite, GenerateSpriteExt, GenerationFailed};
 use bevy_pixels_gen::pixgen_api::{Kind, ModelRef, Request};
 
 use crate::world::World;
@@ -92,6 +92,60 @@ fn an_unwritable_assets_folder() {
     fs::remove_file(world.folder.path().join("gen")).unwrap();
     world.wish(potion(), "potion");
     world.success();
+}
+
+#[test]
+fn an_unwritable_assets_folder_fails_a_series_too() {
+    let mut world = World::with_fake();
+    fs::write(world.folder.path().join("gen"), "in the way").unwrap();
+    world.wish(Request { count: 3, ..potion() }, "potion");
+    let error = world.failure();
+    assert!(error.contains("may be written"), "{error}");
+    assert_eq!(world.app.world().resource::<GenJobs>().finished().count(), 3, "all sprites are in the history");
+}
+
+#[test]
+fn an_undo_that_failed_can_be_tried_again() {
+    let mut world = World::with_fake();
+    world.wish(potion(), "potion");
+    world.success();
+    let gen_dir = world.folder.path().join("gen");
+    let aside = world.folder.path().join("aside");
+    fs::rename(&gen_dir, &aside).unwrap();
+    fs::write(&gen_dir, "in the way").unwrap();
+    let mut jobs = world.app.world_mut().resource_mut::<GenJobs>();
+    assert!(jobs.undo().is_err());
+    assert_eq!(jobs.can_undo_redo(), (true, false));
+    fs::remove_file(&gen_dir).unwrap();
+    fs::rename(&aside, &gen_dir).unwrap();
+    assert!(jobs.undo().unwrap());
+    assert_eq!(jobs.can_undo_redo(), (false, true));
+    assert!(!gen_dir.join("potion.png").exists());
+}
+
+#[test]
+fn a_game_without_images_or_without_an_engine_goes_on() {
+    // A server: no ImagePlugin. Its engine is taken away, as if it had not started.
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = App::new();
+    let plugin = bevy_pixels_gen::PixelsGenPlugin {
+        gen_dir: folder.path().join("gen"),
+        data_dir: folder.path().join(".pixgen"),
+        ..default()
+    };
+    app.add_plugins((plugin, MinimalPlugins, AssetPlugin::default()));
+    app.finish();
+    app.cleanup();
+    app.update();
+    app.world_mut().remove_resource::<GenJobs>().unwrap();
+    app.world_mut().write_message(GenerateSprite { request: potion(), target: None });
+    let job = app.world_mut().commands().generate_sprite(potion(), None);
+    app.world_mut().flush();
+    app.update();
+    let failed = app.world_mut().resource_mut::<Messages<GenerationFailed>>().drain().collect::<Vec<_>>();
+    assert_eq!(failed.len(), 2);
+    assert!(failed.iter().any(|failed| failed.job == job));
+    assert!(failed.iter().all(|failed| failed.error.contains("the engine did not start")));
 }
 
 #[test]

@@ -167,7 +167,8 @@ fn pick_target(click: On<Pointer<Click>>, mut panel: ResMut<GenPanel>, sprites: 
     }
     if let Some(path) = sprites.get(click.event().entity).ok().and_then(gen_path) {
         panel.state.target = Some(path);
-        panel.actions.push(PanelAction::Pick(false));
+        // At once: the click goes on to the parents, and only the sprite that was hit is meant.
+        panel.picking = false;
     }
 }
 

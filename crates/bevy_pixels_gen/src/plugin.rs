@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bevy::asset::AssetServer;
 use bevy::asset::io::file::FileAssetReader;
+use bevy::asset::{AssetMetaCheck, AssetPlugin, AssetServer};
 use bevy::image::{CompressedImageFormats, ImageLoader};
 use bevy::prelude::*;
 use bevy::tasks::{block_on, poll_once};
@@ -75,7 +75,9 @@ impl PixelsGenPlugin {
 }
 
 fn resolved(folder: &Path) -> PathBuf {
-    FileAssetReader::get_base_path().join(folder)
+    let path = FileAssetReader::get_base_path().join(folder);
+    // Bevy joins its base path to whatever is relative; a relative base must not be joined twice.
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 impl Plugin for PixelsGenPlugin {
@@ -97,6 +99,16 @@ impl Plugin for PixelsGenPlugin {
     }
 
     fn finish(&self, app: &mut App) {
+        if app
+            .get_added_plugins::<AssetPlugin>()
+            .iter()
+            .any(|assets| !matches!(assets.meta_check, AssetMetaCheck::Always))
+        {
+            warn!(
+                "gen:// sprites follow the game's default sampler, because AssetPlugin::meta_check is not `Always`: \
+                 use that, or `ImagePlugin::default_nearest()`"
+            );
+        }
         parts::finish(self, app);
     }
 

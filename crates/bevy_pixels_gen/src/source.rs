@@ -111,3 +111,16 @@ impl AssetReader for GenReader {
         self.files.is_directory(path).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_the_folder_is_read() {
+        for path in ["../x.png", "a/../../x.png", "/etc/x.png"] {
+            assert!(inside(Path::new(path)).is_err(), "{path}");
+        }
+        assert!(inside(Path::new("a/b.png")).is_ok());
+    }
+}

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
 
-use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, sdxl};
+use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, sdxl};
 
 /// How an engine is set up.
 pub struct EngineConfig {
@@ -70,7 +70,8 @@ struct Queue {
     running: Option<(JobId, Arc<AtomicBool>)>,
 }
 
-/// The handle to the inference thread. Dropping it cancels what runs and ends the thread.
+/// The handle to the inference thread. Dropping it cancels what runs and waits for the thread to end: a step at most, or
+/// the rest of loading a model, which cannot be interrupted.
 pub struct Engine {
     store: Store,
     queue: Arc<Mutex<Queue>>,
@@ -252,6 +253,8 @@ impl Worker {
         job.request.validate()?;
         report(EventKind::Started)?;
         let loaded = load(&mut self.loaded, &mut self.loader, &job.request.model)?;
+        let go_on = || if job.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) };
+        go_on()?;
         let plan = Plan::new(&job.request, loaded.backend.info(), (self.fresh_seed)())?;
         for warning in &plan.warnings {
             report(EventKind::Warning(warning.clone()))?;
@@ -260,6 +263,11 @@ impl Worker {
         for image in 0..job.request.count {
             let drawing = Drawing { plan: &plan, image, seed: plan.image_seed(image) };
             let painted = loaded.backend.draw(drawing, &progress)?;
+            go_on()?; // Nothing of a cancelled job is stored or shown.
+            if image == 0 && plan.fix.cut_out && painted.pixels().all(|pixel| pixel.0[3] == 255) {
+                let name = &loaded.backend.info().name;
+                report(EventKind::Warning(format!("{name} paints no transparency: the background stays")))?;
+            }
             let sprite = pixgen_art::fix(&painted, &plan.fix);
             let sprite = pixgen_art::scale::enlarge(&sprite, plan.enlarge)
                 .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
@@ -284,7 +292,7 @@ fn load<'a>(
         Some(loaded) => loaded,
         None => {
             let backend = loader(model)?;
-            let fingerprint = sdxl::fingerprint(model, backend.info())?;
+            let fingerprint = fingerprint::of(model, backend.info())?;
             Loaded { model: model.clone(), backend, fingerprint }
         }
     };

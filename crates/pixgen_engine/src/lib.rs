@@ -10,6 +10,7 @@ mod embedded;
 mod engine;
 mod error;
 mod fake;
+mod fingerprint;
 mod model_info;
 mod plan;
 mod provenance;

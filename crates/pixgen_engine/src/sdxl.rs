@@ -1,15 +1,12 @@
 //! The real backend: SDXL on candle.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use candle_core::{IndexOp, Tensor};
 use image::RgbaImage;
 use pixgen_api::{DevicePreference, EventKind, ModelRef, Pixels, Progress};
 use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
-use sha2::{Digest, Sha256};
 
-use crate::store::hex;
 use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, device, embedded};
 
 /// A loaded SDXL pipeline.
@@ -100,69 +97,6 @@ fn to_rgba(images: &Tensor) -> candle_core::Result<RgbaImage> {
     }
     RgbaImage::from_raw(width as u32, height as u32, rgba)
         .ok_or_else(|| candle_core::Error::Msg("the decoded image has another size than its tensor".to_owned()))
-}
-
-/// Name and fingerprint of a model for the provenance of what it draws.
-///
-/// The fingerprint is the SHA-256 over name, length, first and last MiB of every weight file: it tells any two
-/// checkpoints apart and does not read 7 GB before the first sprite.
-pub(crate) fn fingerprint(model: &ModelRef, info: &ModelInfo) -> Result<String, EngineError> {
-    const PART: usize = 1 << 20;
-    let mut hasher = Sha256::new();
-    let mut add = |name: &str, length: u64, first: &[u8], last: &[u8]| {
-        hasher.update(name.as_bytes());
-        hasher.update(length.to_le_bytes());
-        hasher.update(first);
-        hasher.update(last);
-    };
-    match model {
-        ModelRef::Embedded => {
-            for (name, bytes) in embedded::FILES.iter().filter(|(name, _)| name.ends_with(".safetensors")) {
-                let part = bytes.len().min(PART);
-                add(name, bytes.len() as u64, &bytes[..part], &bytes[bytes.len() - part..]);
-            }
-        }
-        ModelRef::Folder(folder) => {
-            for name in weight_files(folder)? {
-                let file = folder.join(&name);
-                let (length, first, last) =
-                    ends(&file, PART).map_err(|source| EngineError::Io { action: "reading", path: file, source })?;
-                add(&name, length, &first, &last);
-            }
-        }
-    }
-    Ok(format!("{} {}", info.name, &hex(&hasher.finalize())[..16]))
-}
-
-/// Weight files of a diffusers folder relative to it, sorted.
-fn weight_files(folder: &Path) -> Result<Vec<String>, EngineError> {
-    let mut found = Vec::new();
-    for part in ["text_encoder", "text_encoder_2", "unet", "vae"] {
-        let path = folder.join(part);
-        let failed = |source| EngineError::Io { action: "listing", path: path.clone(), source };
-        for entry in path.read_dir().map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".safetensors") {
-                found.push(format!("{part}/{name}"));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Length, first and last `part` bytes of a file.
-fn ends(file: &Path, part: usize) -> std::io::Result<(u64, Vec<u8>, Vec<u8>)> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = std::fs::File::open(file)?;
-    let length = file.metadata()?.len();
-    let part = (part as u64).min(length);
-    let mut first = vec![0; part as usize];
-    let mut last = first.clone();
-    file.read_exact(&mut first)?;
-    file.seek(SeekFrom::Start(length - part))?;
-    file.read_exact(&mut last)?;
-    Ok((length, first, last))
 }
 
 #[cfg(test)]

@@ -70,31 +70,41 @@ impl Store {
         }
         let png = read(&source)?;
         let target = path.file_in(&self.gen_dir);
-        let previous = match fs::read(&target) {
-            Ok(bytes) => Some(self.keep(&bytes)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(EngineError::Io { action: "reading", path: target, source }),
-        };
+        let previous = self.keep_file(&target)?;
         write_whole(&target, &png)?;
         Ok(previous)
     }
 
-    /// Takes an [`accept`](Self::accept) back: `previous` is what it returned.
+    /// Takes an [`accept`](Self::accept) back: `previous` is what it returned. Where nothing stood before, the file is
+    /// removed.
+    ///
+    /// Returns the hash of what stood there until now, which is in the history too: somebody may have painted on it.
     ///
     /// # Errors
-    /// As for `accept`; when nothing stood there before, the file is removed.
-    pub fn restore(&self, path: &GenPath, previous: Option<&str>) -> Result<(), EngineError> {
-        match previous {
-            Some(hash) => self.accept(hash, path).map(|_| ()),
-            None => {
-                let target = path.file_in(&self.gen_dir);
-                fs::remove_file(&target).map_err(|source| EngineError::Io { action: "removing", path: target, source })
-            }
+    /// As for `accept`.
+    pub fn restore(&self, path: &GenPath, previous: Option<&str>) -> Result<Option<String>, EngineError> {
+        if let Some(hash) = previous {
+            return self.accept(hash, path);
         }
+        let target = path.file_in(&self.gen_dir);
+        let stood = self.keep_file(&target)?;
+        if stood.is_some() {
+            fs::remove_file(&target).map_err(|source| EngineError::Io { action: "removing", path: target, source })?;
+        }
+        Ok(stood)
     }
 
     fn file_of(&self, hash: &str) -> PathBuf {
         self.history.join(format!("{hash}.png"))
+    }
+
+    /// Puts a file of the game into the history; `None` when there is no such file.
+    fn keep_file(&self, file: &Path) -> Result<Option<String>, EngineError> {
+        match fs::read(file) {
+            Ok(bytes) => self.keep(&bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(EngineError::Io { action: "reading", path: file.to_owned(), source }),
+        }
     }
 
     fn keep(&self, png: &[u8]) -> Result<String, EngineError> {
@@ -182,8 +192,13 @@ mod tests {
         let path = GenPath::parse("new.png").unwrap();
         let new = store.save(&sprite(2), &provenance()).unwrap();
         assert_eq!(store.accept(&new.hash, &path).unwrap(), None);
-        store.restore(&path, None).unwrap();
+        let painted_over = b"the artist's own work".to_vec();
+        fs::write(folder.path().join("gen/new.png"), &painted_over).unwrap();
+        let stood = store.restore(&path, None).unwrap().unwrap();
         assert_eq!(fs::read_dir(folder.path().join("gen")).unwrap().count(), 0);
+        assert_eq!(store.restore(&path, None).unwrap(), None, "nothing stands there any more");
+        store.restore(&path, Some(&stood)).unwrap();
+        assert_eq!(fs::read(folder.path().join("gen/new.png")).unwrap(), painted_over);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use bevy::prelude::*;
 use pixgen_api::{GenPath, JobId, Request};
 
-use super::GenJobs;
+use super::systems::NO_ENGINE;
+use super::{GenJobs, GenerationFailed};
 
 /// Asks for sprites from any system with `Commands`.
 pub trait GenerateSpriteExt {
@@ -17,7 +18,10 @@ impl GenerateSpriteExt for Commands<'_, '_> {
         let job = JobId::fresh();
         self.queue(move |world: &mut World| match world.get_resource_mut::<GenJobs>() {
             Some(mut jobs) => jobs.submit_as(job, request, target),
-            None => warn!("no sprite can be generated: PixelsGenPlugin is not there, or its engine did not start"),
+            None => {
+                warn!("{NO_ENGINE}");
+                world.write_message(GenerationFailed { job, target, error: NO_ENGINE.to_owned() });
+            }
         });
         job
     }

@@ -10,6 +10,8 @@ use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
+/// Failed jobs that stay on the list until somebody has read them.
+const MAX_FAILED: usize = 16;
 /// Changes that can be taken back.
 const MAX_UNDO: usize = 100;
 
@@ -42,6 +44,8 @@ pub struct JobRecord {
     pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Why its first image could not be put into the game, while others are still drawn.
+    apply_error: Option<String>,
 }
 
 impl JobRecord {
@@ -60,6 +64,7 @@ impl JobRecord {
             preview: None,
             warnings: Vec::new(),
             error: None,
+            apply_error: None,
         }
     }
 
@@ -88,6 +93,20 @@ struct Change {
     path: GenPath,
     before: Option<String>,
     after: String,
+}
+
+/// Takes the last change off its stack when the store has done it. One that failed stays, to be tried again, unless the
+/// history has lost its sprite: that would stand in the way of all older ones for ever.
+fn settle<T>(stack: &mut Vec<Change>, result: Result<T, EngineError>) -> Result<Option<(Change, T)>, EngineError> {
+    match result {
+        Ok(value) => Ok(stack.pop().map(|change| (change, value))),
+        Err(error) => {
+            if matches!(error, EngineError::UnknownSprite { .. }) {
+                stack.pop();
+            }
+            Err(error)
+        }
+    }
 }
 
 /// What a frame's events came to.
@@ -190,8 +209,11 @@ impl GenJobs {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn undo(&mut self) -> Result<bool, EngineError> {
-        let Some(change) = self.undo.pop() else { return Ok(false) };
-        self.engine.store().restore(&change.path, change.before.as_deref())?;
+        let Some(change) = self.undo.last() else { return Ok(false) };
+        let stood = self.engine.store().restore(&change.path, change.before.as_deref());
+        let Some((mut change, stood)) = settle(&mut self.undo, stood)? else { return Ok(false) };
+        // What stood there may have been painted on since: redo brings that back, not the older version.
+        change.after = stood.unwrap_or(change.after);
         self.now_shows(&change.path, change.before.as_deref());
         self.redo.push(change);
         Ok(true)
@@ -202,8 +224,10 @@ impl GenJobs {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn redo(&mut self) -> Result<bool, EngineError> {
-        let Some(change) = self.redo.pop() else { return Ok(false) };
-        self.engine.store().accept(&change.after, &change.path)?;
+        let Some(change) = self.redo.last() else { return Ok(false) };
+        let before = self.engine.store().accept(&change.after, &change.path);
+        let Some((mut change, before)) = settle(&mut self.redo, before)? else { return Ok(false) };
+        change.before = before;
         self.now_shows(&change.path, Some(&change.after));
         self.undo.push(change);
         Ok(true)
@@ -291,7 +315,10 @@ impl GenJobs {
                 outcomes.push(Outcome::Progress { job, image, step, steps });
             }
             EventKind::Preview(preview) => record.preview = Some(preview),
-            EventKind::Warning(warning) => record.warnings.push(warning),
+            EventKind::Warning(warning) => {
+                warn!("job {job}: {warning}");
+                record.warnings.push(warning);
+            }
             EventKind::Image(generated) => {
                 record.images_done += 1;
                 record.preview = None;
@@ -303,31 +330,43 @@ impl GenJobs {
                 self.finished.push_front(Finished { generated, request });
                 self.finished.truncate(MAX_FINISHED);
                 if let Some(target) = target {
-                    self.apply_or_note(&hash, &target);
+                    let error = self.apply_or_note(&hash, &target);
+                    self.records[position].apply_error = error;
                 }
             }
             EventKind::Done(images) => {
-                let record = self.records.remove(position);
+                let mut record = self.records.remove(position);
                 if let (Some(target), [image]) = (&record.target, images.as_slice()) {
-                    let error = self.apply_or_note(&image.hash, target);
-                    if let Some(error) = error {
-                        outcomes.push(Outcome::Failed { job, target: record.target, error });
-                        return;
-                    }
+                    record.apply_error = self.apply_or_note(&image.hash, target);
                 }
-                outcomes.push(Outcome::Done { job, target: record.target, images });
+                outcomes.push(match record.apply_error {
+                    Some(error) => Outcome::Failed { job, target: record.target, error },
+                    None => Outcome::Done { job, target: record.target, images },
+                });
             }
             EventKind::Failed(error) => {
                 record.state = JobState::Failed;
                 record.preview = None;
                 record.error = Some(error.clone());
                 outcomes.push(Outcome::Failed { job, target: record.target.clone(), error });
+                self.forget_oldest_failures();
             }
             EventKind::Cancelled => {
                 self.records.remove(position);
                 outcomes.push(Outcome::Cancelled { job });
             }
         }
+    }
+
+    /// A game that asks in a loop for what cannot be drawn must not pile up records.
+    fn forget_oldest_failures(&mut self) {
+        let failed = self.records.iter().filter(|record| record.state == JobState::Failed).count();
+        let mut surplus = failed.saturating_sub(MAX_FAILED);
+        self.records.retain(|record| {
+            let goes = surplus > 0 && record.state == JobState::Failed;
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
     fn apply_or_note(&mut self, hash: &str, target: &GenPath) -> Option<String> {

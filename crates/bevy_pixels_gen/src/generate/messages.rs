@@ -36,7 +36,8 @@ pub struct GenerationDone {
     pub images: Vec<Generated>,
 }
 
-/// A job ended with an error; the game goes on with the sprite that it had.
+/// A job ended with an error; the game goes on with the sprite that it had. Of a series whose later image failed, the
+/// first image stays.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct GenerationFailed {
     /// The job.

@@ -4,7 +4,7 @@ use bevy::asset::{AssetEventSystems, AssetServer};
 use bevy::camera::visibility::VisibilitySystems;
 use bevy::platform::collections::HashSet;
 use bevy::prelude::*;
-use pixgen_api::GenPath;
+use pixgen_api::{GenPath, JobId};
 use pixgen_engine::EngineConfig;
 
 use super::jobs::Outcome;
@@ -29,8 +29,13 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
                 .run_if(resource_exists::<GenJobs>),
         )
         .add_systems(
+            PreUpdate,
+            refuse_wishes.in_set(PixelsGenSystems::ReceiveEvents).run_if(not(resource_exists::<GenJobs>)),
+        )
+        .add_systems(
             PostUpdate,
             refresh_sprites
+                .run_if(resource_exists::<Messages<AssetEvent<Image>>>)
                 .in_set(PixelsGenSystems::RefreshSprites)
                 .after(AssetEventSystems)
                 .before(VisibilitySystems::CalculateBounds),
@@ -49,6 +54,17 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
 fn take_wishes(mut wishes: MessageReader<GenerateSprite>, mut jobs: ResMut<GenJobs>) {
     for wish in wishes.read() {
         jobs.submit(wish.request.clone(), wish.target.clone());
+    }
+}
+
+/// What a wish is told where no engine could be started.
+pub(super) const NO_ENGINE: &str =
+    "no sprite can be generated: the engine did not start (the log says why), or PixelsGenPlugin is missing";
+
+fn refuse_wishes(mut wishes: MessageReader<GenerateSprite>, mut failed: MessageWriter<GenerationFailed>) {
+    for wish in wishes.read() {
+        let (job, target) = (JobId::fresh(), wish.target.clone());
+        failed.write(GenerationFailed { job, target, error: NO_ENGINE.to_owned() });
     }
 }
 

@@ -58,9 +58,12 @@ impl Thumbnails {
     }
 
     /// Draws a sprite in the middle of `rect`, as large as a whole-number zoom allows. Nothing is drawn
-    /// for pixels that are no image.
+    /// for pixels that are no image, or more than a texture holds.
     pub(super) fn paint(&mut self, ui: &Ui, rect: Rect, key: ThumbnailKey, pixels: &Pixels) {
-        if !ui.is_rect_visible(rect) || !is_image(pixels) {
+        // egui panics over textures that are larger than it was told they may be.
+        let max_edge = ui.input(|input| input.max_texture_side);
+        let fits = pixels.width_px.max(pixels.height_px) as usize <= max_edge;
+        if !ui.is_rect_visible(rect) || !is_image(pixels) || !fits {
             return;
         }
         let texture = self.texture(ui.ctx(), key, pixels);
