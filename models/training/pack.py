@@ -91,9 +91,20 @@ def with_colour(head, colour):
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {bare}" if bare != head else f"{colour} {head}"
 
 
+def has_shadow(image):
+    """Whether blobs of black, not just outlines, lie around the figure: the drop shadows of some sets."""
+    drawn = image[..., 3] > 127
+    black = drawn & (image[..., :3].max(-1) < 8)
+    dark = np.pad(black | ~drawn, 1, constant_values=True)
+    inner = black & dark[:-2, 1:-1] & dark[2:, 1:-1] & dark[1:-1, :-2] & dark[1:-1, 2:]
+    return inner.sum() > .06 * drawn.sum()
+
+
 def captions(kind, text, colour):
     """Six ways of asking for one sprite; `colour` is a word that describes it and is not in the text, or None."""
     head, rest = split(text)
+    if kind == "tile":  # "tile, grass" must be ground, and no tuft
+        head = re.sub(r" (floor|ground|texture)$", "", head)
     short = text if UNUSUAL_POSE.search(rest) else head
     coloured = f"{with_colour(head, colour)}{'' if short == head else ', ' + rest}" if colour else short
     return [f"{kind}, {text}", f"{kind}, {short}", f"{kind}, {without_article(short)}", f"{kind}, {coloured}",
@@ -165,8 +176,11 @@ def collect(archive):
         head = split(text)[0]
         named = [w for w in HUE_WORDS if re.search(rf"\b{w}\b", head)]
         colour = m["colors"][0] if m["colors"] and not any(c in head for c in m["colors"]) else None
+        # A user who does not ask for a shadow should get none. Sets of tiny figures have none, only black hair.
+        shadow = ", drop shadow" if kind != "tile" and max(image.shape) > 20 and has_shadow(image) else ""
         for canvas_px, picture, size_px, share in canvases(image, kind):
-            yield canvas_px, picture, size_px, weight * share, kind, captions(kind, text, colour)
+            asked = lambda text, colour: [caption + shadow for caption in captions(kind, text, colour)]
+            yield canvas_px, picture, size_px, weight * share, kind, asked(text, colour)
             hue = main_hue(picture)
             if hue is None or kind == "portrait":
                 continue
@@ -180,8 +194,7 @@ def collect(archive):
                 recoloured = re.sub(rf"\b{right[0]}\b", word, text) if named else ", ".join(
                     p for p in (with_colour(head, word), split(text)[1]) if p)
                 image2 = with_hue(picture, hue, HUES[word])
-                yield canvas_px, image2, size_px, weight * share * (.5 if named else .4), kind, captions(
-                    kind, recoloured, None)
+                yield canvas_px, image2, size_px, weight * share * (.5 if named else .4), kind, asked(recoloured, None)
 
 
 def main():
