@@ -177,7 +177,7 @@ def collect(archive):
         named = [w for w in HUE_WORDS if re.search(rf"\b{w}\b", head)]
         colour = m["colors"][0] if m["colors"] and not any(c in head for c in m["colors"]) else None
         # A user who does not ask for a shadow should get none. Sets of tiny figures have none, only black hair.
-        shadow = ", drop shadow" if kind != "tile" and max(image.shape) > 20 and has_shadow(image) else ""
+        shadow = ", drop shadow" if kind not in ("tile", "icon", "portrait") and max(image.shape) > 20 and has_shadow(image) else ""
         for canvas_px, picture, size_px, share in canvases(image, kind):
             asked = lambda text, colour: [caption + shadow for caption in captions(kind, text, colour)]
             yield canvas_px, picture, size_px, weight * share, kind, asked(text, colour)
