@@ -53,14 +53,6 @@ impl Solver for Ddim {
         &self.timesteps
     }
 
-    fn init_noise_sigma(&self) -> f64 {
-        1.0
-    }
-
-    fn scale_input(&self, _index: usize, sample: &Tensor) -> Result<Tensor> {
-        Ok(sample.clone())
-    }
-
     fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor) -> Result<Stepped> {
         let (alpha, next) = self.alphas[index];
         let (signal, noise) = (alpha.sqrt(), (1.0 - alpha).sqrt());

@@ -105,14 +105,6 @@ impl Solver for Dpmpp2m {
         &self.timesteps
     }
 
-    fn init_noise_sigma(&self) -> f64 {
-        1.0
-    }
-
-    fn scale_input(&self, _index: usize, sample: &Tensor) -> Result<Tensor> {
-        Ok(sample.clone())
-    }
-
     fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor) -> Result<Stepped> {
         let denoised = self.denoised(index, output, sample)?;
         let (from, to) = (self.levels[index], self.levels[index + 1]);

@@ -74,11 +74,15 @@ pub trait Solver {
     /// When the network is asked, from the noisiest on: positions on the training schedule, not always whole.
     fn timesteps(&self) -> &[f32];
 
-    /// Standard deviation of the noise that the run begins with.
-    fn init_noise_sigma(&self) -> f64;
+    /// Standard deviation of the noise that the run begins with: 1 for solvers that keep the variance.
+    fn init_noise_sigma(&self) -> f64 {
+        1.0
+    }
 
-    /// The sample as the network wants it.
-    fn scale_input(&self, index: usize, sample: &Tensor) -> Result<Tensor>;
+    /// The sample as the network wants it: as it is for solvers that keep the variance.
+    fn scale_input(&self, _index: usize, sample: &Tensor) -> Result<Tensor> {
+        Ok(sample.clone())
+    }
 
     /// One step, given the network's `output` for the scaled sample.
     fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor) -> Result<Stepped>;
