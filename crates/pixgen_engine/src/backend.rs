@@ -1,7 +1,7 @@
 //! What draws: the seam between the engine and a model.
 
 use image::RgbaImage;
-use pixgen_api::{ModelRef, Progress};
+use pixgen_api::{ModelRef, Pixels, Progress};
 
 use crate::{EngineError, ModelInfo, Plan};
 
@@ -30,6 +30,11 @@ pub trait Backend: Send {
     /// # Errors
     /// [`EngineError::Cancelled`] as soon as a report is answered with `Break`.
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<RgbaImage, EngineError>;
+}
+
+/// An image as front ends get it.
+pub(crate) fn pixels(image: &RgbaImage) -> Pixels {
+    Pixels { width_px: image.width(), height_px: image.height(), rgba: image.as_raw().as_slice().into() }
 }
 
 /// Loads a model. The engine calls it when a job wants another model than the one that is loaded.

@@ -240,20 +240,17 @@ impl Worker {
     }
 
     fn draw(&mut self, job: &Job) -> Result<Vec<Generated>, EngineError> {
-        let progress = |kind: EventKind| {
-            let heard = self.events.send(Event { job: job.id, kind }).is_ok();
-            if heard && !job.cancelled.load(Ordering::Relaxed) {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(Cancelled)
-            }
+        let go_on = || if job.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) };
+        let report = |kind| {
+            let heard = self.events.send(Event { job: job.id, kind });
+            heard.map_err(|_| EngineError::Cancelled).and_then(|()| go_on())
         };
-        let report = |kind| if progress(kind).is_break() { Err(EngineError::Cancelled) } else { Ok(()) };
+        let progress =
+            |kind| if report(kind).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(Cancelled) };
         // What no model could draw is refused before gigabytes are loaded for it.
         job.request.validate()?;
         report(EventKind::Started)?;
         let loaded = load(&mut self.loaded, &mut self.loader, &job.request.model)?;
-        let go_on = || if job.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) };
         go_on()?;
         let plan = Plan::new(&job.request, loaded.backend.info(), (self.fresh_seed)())?;
         for warning in &plan.warnings {

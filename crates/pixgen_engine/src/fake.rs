@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use image::{Rgba, RgbaImage};
-use pixgen_api::{EventKind, Pixels, Progress, SchedulerKind};
+use pixgen_api::{EventKind, Progress, SchedulerKind};
 
+use crate::backend::pixels;
 use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, NativeSize};
 
 /// Draws a checkerboard disc whose colours follow prompt and seed. Not a model: for tests alone.
@@ -73,8 +74,7 @@ impl Backend for FakeBackend {
         });
         for step in 1..=plan.steps {
             std::thread::sleep(self.step);
-            let preview =
-                Pixels { width_px: plan.image_px, height_px: plan.image_px, rgba: picture.as_raw().as_slice().into() };
+            let preview = pixels(&picture);
             for event in [EventKind::Step { image, step, steps: plan.steps }, EventKind::Preview(preview)] {
                 if let ControlFlow::Break(_) = progress.report(event) {
                     return Err(EngineError::Cancelled);

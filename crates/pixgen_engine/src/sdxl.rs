@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use candle_core::{IndexOp, Tensor};
 use image::RgbaImage;
-use pixgen_api::{DevicePreference, EventKind, ModelRef, Pixels, Progress};
+use pixgen_api::{DevicePreference, EventKind, ModelRef, Progress};
 use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
 
+use crate::backend::pixels;
 use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, device, embedded};
 
 /// A loaded SDXL pipeline.
@@ -63,10 +64,9 @@ impl Backend for Sdxl {
             let mut flow = progress.report(report);
             // A preview is a courtesy: one that fails must not cost the picture.
             if let Ok(Some(preview)) = self.pipeline.preview(step.denoised)
-                && let Ok(pixels) = to_rgba(&preview)
+                && let Ok(preview) = to_rgba(&preview)
             {
-                let rgba = pixels.as_raw().as_slice().into();
-                let preview = Pixels { width_px: pixels.width(), height_px: pixels.height(), rgba };
+                let preview = pixels(&preview);
                 flow = if flow.is_break() { flow } else { progress.report(EventKind::Preview(preview)) };
             }
             match flow {

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::RgbaImage;
-use pixgen_api::{GenPath, Generated, Pixels};
+use pixgen_api::{GenPath, Generated};
 use sha2::{Digest, Sha256};
 
+use crate::backend::pixels;
 use crate::{EngineError, Provenance};
 
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
@@ -49,11 +50,7 @@ impl Store {
             file: self.file_of(&hash),
             hash,
             seed: provenance.request.seed.unwrap_or_default(),
-            pixels: Pixels {
-                width_px: sprite.width(),
-                height_px: sprite.height(),
-                rgba: sprite.as_raw().as_slice().into(),
-            },
+            pixels: pixels(sprite),
         })
     }
 

@@ -288,9 +288,14 @@ impl GenJobs {
         replaced
     }
 
-    /// Whether there is anything for [`receive`](Self::receive) or [`take_replaced`](Self::take_replaced) to do.
-    pub(super) fn has_news(&self) -> (bool, bool) {
-        (!self.engine.events().is_empty(), !self.replaced.is_empty())
+    /// Whether there is anything for [`receive`](Self::receive) to do.
+    pub(super) fn has_events(&self) -> bool {
+        !self.engine.events().is_empty()
+    }
+
+    /// Whether there is anything for [`take_replaced`](Self::take_replaced) to do.
+    pub(super) fn has_replaced(&self) -> bool {
+        !self.replaced.is_empty()
     }
 
     /// Takes the engine's events and puts what they came to into `outcomes`.

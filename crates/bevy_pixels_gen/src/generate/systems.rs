@@ -76,7 +76,7 @@ fn receive_events(
     mut cancelled: MessageWriter<GenerationCancelled>,
 ) {
     // A look first: taking the resource mutably in every frame would mark it changed in every frame.
-    if !jobs.has_news().0 {
+    if !jobs.has_events() {
         return;
     }
     let mut outcomes = Vec::new();
@@ -107,7 +107,7 @@ fn reload_assets(
     sprites: Query<(Entity, &Sprite)>,
     mut commands: Commands,
 ) {
-    if !jobs.has_news().1 {
+    if !jobs.has_replaced() {
         return;
     }
     for path in jobs.take_replaced() {

@@ -39,12 +39,51 @@ pub(super) struct AttentionSizes {
     pub(super) context: usize,
 }
 
-/// `DownBlock2D` or `CrossAttnDownBlock2D`.
+/// What a block does at one size: residual blocks, each followed by a transformer if the block attends to the text.
 #[derive(Debug)]
-pub(super) struct DownBlock {
+struct Layers {
     resnets: Vec<ResnetBlock>,
     /// One per residual block, or none.
     attentions: Vec<SpatialTransformer>,
+}
+
+impl Layers {
+    /// One layer per entry of `inputs`, the channels that come into it.
+    fn load(
+        scope: &Scope<'_>,
+        common: &Common,
+        inputs: impl IntoIterator<Item = usize>,
+        outputs: usize,
+        attention: Option<AttentionSizes>,
+    ) -> std::result::Result<Self, Error> {
+        let (mut resnets, mut attentions) = (Vec::new(), Vec::new());
+        for (layer, inputs) in inputs.into_iter().enumerate() {
+            resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs, outputs))?);
+            if let Some(sizes) = attention {
+                let scope = scope.pp("attentions").pp(layer);
+                attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
+            }
+        }
+        Ok(Self { resnets, attentions })
+    }
+
+    fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
+        self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
+    }
+
+    fn forward(&self, layer: usize, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let x = self.resnets[layer].forward(x, Some(silu_temb))?;
+        match self.attentions.get(layer) {
+            Some(attention) => attention.forward(&x, keys),
+            None => Ok(x),
+        }
+    }
+}
+
+/// `DownBlock2D` or `CrossAttnDownBlock2D`.
+#[derive(Debug)]
+pub(super) struct DownBlock {
+    layers: Layers,
     downsampler: Option<Conv2d>,
 }
 
@@ -57,27 +96,19 @@ impl DownBlock {
         attention: Option<AttentionSizes>,
         downsamples: bool,
     ) -> std::result::Result<Self, Error> {
-        let mut resnets = Vec::with_capacity(layers);
-        let mut attentions = Vec::new();
-        for layer in 0..layers {
-            let inputs = if layer == 0 { inputs } else { outputs };
-            resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs, outputs))?);
-            if let Some(sizes) = attention {
-                let scope = scope.pp("attentions").pp(layer);
-                attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
-            }
-        }
+        let inputs = (0..layers).map(|layer| if layer == 0 { inputs } else { outputs });
+        let layers = Layers::load(scope, common, inputs, outputs, attention)?;
         let downsampler = downsamples
             .then(|| {
                 let scope = scope.pp("downsamplers.0.conv");
                 Conv2d::load_strided(&scope, outputs, outputs, 3, 2, 1)
             })
             .transpose()?;
-        Ok(Self { resnets, attentions, downsampler })
+        Ok(Self { layers, downsampler })
     }
 
     pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
-        self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
+        self.layers.text_keys(context, keys)
     }
 
     /// Appends what the way up needs to `skips`.
@@ -89,11 +120,8 @@ impl DownBlock {
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
         let mut x = x.clone();
-        for (layer, resnet) in self.resnets.iter().enumerate() {
-            x = resnet.forward(&x, Some(silu_temb))?;
-            if let Some(attention) = self.attentions.get(layer) {
-                x = attention.forward(&x, keys)?;
-            }
+        for layer in 0..self.layers.resnets.len() {
+            x = self.layers.forward(layer, &x, silu_temb, keys)?;
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
@@ -151,9 +179,7 @@ pub(super) struct UpChannels {
 /// `UpBlock2D` or `CrossAttnUpBlock2D`.
 #[derive(Debug)]
 pub(super) struct UpBlock {
-    resnets: Vec<ResnetBlock>,
-    /// One per residual block, or none.
-    attentions: Vec<SpatialTransformer>,
+    layers: Layers,
     upsampler: Option<Conv2d>,
 }
 
@@ -167,24 +193,18 @@ impl UpBlock {
         upsamples: bool,
     ) -> std::result::Result<Self, Error> {
         let UpChannels { below, outputs, above } = channels;
-        let mut resnets = Vec::with_capacity(layers);
-        let mut attentions = Vec::new();
-        for layer in 0..layers {
-            let inputs = if layer == 0 { below } else { outputs };
+        let inputs = (0..layers).map(|layer| {
             let skip = if layer == layers - 1 { above } else { outputs };
-            resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs + skip, outputs))?);
-            if let Some(sizes) = attention {
-                let scope = scope.pp("attentions").pp(layer);
-                attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
-            }
-        }
+            skip + if layer == 0 { below } else { outputs }
+        });
+        let layers = Layers::load(scope, common, inputs, outputs, attention)?;
         let upsampler =
             upsamples.then(|| Conv2d::load(&scope.pp("upsamplers.0.conv"), outputs, outputs, 3)).transpose()?;
-        Ok(Self { resnets, attentions, upsampler })
+        Ok(Self { layers, upsampler })
     }
 
     pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
-        self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
+        self.layers.text_keys(context, keys)
     }
 
     /// Takes its skip connections from the end of `skips`.
@@ -196,13 +216,10 @@ impl UpBlock {
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
         let mut x = x.clone();
-        for (layer, resnet) in self.resnets.iter().enumerate() {
+        for layer in 0..self.layers.resnets.len() {
             let Some(skip) = skips.pop() else { candle_core::bail!("an up block has no skip connection left") };
             // (b, channels + skip channels, h, w)
-            x = resnet.forward(&Tensor::cat(&[x, skip], 1)?, Some(silu_temb))?;
-            if let Some(attention) = self.attentions.get(layer) {
-                x = attention.forward(&x, keys)?;
-            }
+            x = self.layers.forward(layer, &Tensor::cat(&[x, skip], 1)?, silu_temb, keys)?;
         }
         match (&self.upsampler, skips.last()) {
             // An odd height or width was rounded up on the way down: the size to reach is that of the next skip.
