@@ -42,14 +42,12 @@ impl Backend for Sdxl {
             negative_prompt: Some(plan.request.negative_prompt.clone()),
             width_px: plan.image_px as usize,
             height_px: plan.image_px as usize,
-            original_size_px: None,
-            crop_top_left_px: (0, 0),
-            target_size_px: None,
             steps: plan.steps as usize,
             guidance_scale: plan.guidance_scale.into(),
             guidance_rescale: plan.guidance_rescale.into(),
             scheduler: Some(plan.scheduler),
             seeds: vec![seed],
+            ..TextToImage::default()
         };
         let cut_off = self.pipeline.tokens_cut_off(&input.prompt)?;
         if cut_off > 0 && image == 0 {

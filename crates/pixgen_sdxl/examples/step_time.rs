@@ -21,17 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut input = TextToImage {
         prompt: "a blue potion".to_owned(),
-        negative_prompt: None,
         width_px: size_px,
         height_px: size_px,
-        original_size_px: None,
-        crop_top_left_px: (0, 0),
-        target_size_px: None,
         steps: 20,
-        guidance_scale: 5.0,
-        guidance_rescale: 0.0,
         scheduler: Some(pixgen_api::SchedulerKind::Ddim),
-        seeds: vec![0],
+        ..TextToImage::default()
     };
     for (name, scale) in [("guided step", 5.0), ("step without guidance", 1.0)] {
         input.guidance_scale = scale;

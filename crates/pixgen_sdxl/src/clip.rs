@@ -5,6 +5,7 @@ use candle_nn::{LayerNorm, Module};
 
 use crate::config::{ClipConfig, require};
 use crate::nn::{Linear, attention, layer_norm, split_qkv};
+use crate::params::Params;
 use crate::weights::{Scope, Weights};
 use crate::{Error, ModelSource};
 
@@ -20,6 +21,7 @@ pub(crate) struct ClipTextModel {
     layers: Vec<EncoderLayer>,
     /// Only the encoder with projection has a pooled output.
     head: Option<Head>,
+    params: Params,
     device: Device,
 }
 
@@ -51,8 +53,8 @@ impl ClipTextModel {
         let config: ClipConfig = source.json(&file)?;
         let activation = check(&config).map_err(|reason| Error::Config { file: source.display(&file), reason })?;
         let weights = Weights::open(source, component, "model", device, dtype)?;
-        let model = Self::build(&weights.root(), config, activation, with_projection, device)?;
-        weights.finish()?;
+        let mut model = Self::build(&weights.root(), config, activation, with_projection, device)?;
+        model.params = weights.finish()?;
         Ok(model)
     }
 
@@ -88,9 +90,15 @@ impl ClipTextModel {
                 .get("weight", (config.max_position_embeddings, hidden))?,
             layers,
             head,
+            params: Params::default(),
             config,
             device: device.clone(),
         })
+    }
+
+    /// The weights by name.
+    pub(crate) fn params(&self) -> &Params {
+        &self.params
     }
 
     pub(crate) fn max_tokens(&self) -> usize {

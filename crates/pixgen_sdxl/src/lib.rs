@@ -11,6 +11,7 @@ mod error;
 mod guidance;
 mod nn;
 mod noise;
+mod params;
 mod pipeline;
 mod preview;
 pub mod scheduler;

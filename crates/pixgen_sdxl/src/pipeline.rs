@@ -62,6 +62,26 @@ pub struct TextToImage {
     pub seeds: Vec<u64>,
 }
 
+impl Default for TextToImage {
+    /// One image of 1024 px with the settings that diffusers draws SDXL with.
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: None,
+            width_px: 1024,
+            height_px: 1024,
+            original_size_px: None,
+            crop_top_left_px: (0, 0),
+            target_size_px: None,
+            steps: 50,
+            guidance_scale: 5.0,
+            guidance_rescale: 0.0,
+            scheduler: None,
+            seeds: vec![0],
+        }
+    }
+}
+
 /// One denoising step is done.
 #[derive(Clone, Copy, Debug)]
 pub struct StepReport<'a> {

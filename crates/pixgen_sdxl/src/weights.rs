@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use crate::params::Params;
+
 use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
 use candle_core::{DType, Device, Shape, Tensor};
 
@@ -20,6 +22,7 @@ pub(crate) struct Weights {
     device: Device,
     dtype: DType,
     missing: RefCell<Vec<String>>,
+    params: RefCell<Params>,
 }
 
 enum WeightFile {
@@ -63,7 +66,15 @@ impl Weights {
             }
             files.push(file);
         }
-        Ok(Self { component, files, routing, device: device.clone(), dtype, missing: RefCell::default() })
+        Ok(Self {
+            component,
+            files,
+            routing,
+            device: device.clone(),
+            dtype,
+            missing: RefCell::default(),
+            params: RefCell::default(),
+        })
     }
 
     /// The scope without a prefix.
@@ -71,14 +82,14 @@ impl Weights {
         Scope { weights: self, prefix: String::new() }
     }
 
-    /// Fails when a tensor was asked for that is not there.
+    /// The weights that the layers were built from, by name; fails when a tensor was asked for that is not there.
     ///
     /// Layers are built to the end first, so that the error can tell a wrong model (everything is missing)
     /// from a damaged one (one tensor is).
-    pub(crate) fn finish(&self) -> Result<(), Error> {
+    pub(crate) fn finish(self) -> Result<Params, Error> {
         let missing = self.missing.borrow();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(self.params.take());
         }
         Err(Error::MissingTensors {
             component: self.component.to_owned(),
@@ -147,12 +158,29 @@ impl Scope<'_> {
         self.weights.routing.contains_key(&self.path(name))
     }
 
-    /// The tensor of this name in the weights' dtype.
-    ///
-    /// A tensor that is not there is noted for [`Weights::finish`] and replaced by zeros without memory.
+    /// The tensor of this name in the weights' dtype, dense. Layers must keep this very storage (reshaped, if need
+    /// be): it is what [`Params::write`] changes.
     pub(crate) fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
+        let tensor = self.read(name, shape.into())?;
+        self.weights.params.borrow_mut().insert(self.path(name), &tensor, 0, tensor.shape().clone());
+        Ok(tensor)
+    }
+
+    /// The tensors `name` of several scopes, each of the same shape, one after another along the first axis.
+    pub(crate) fn get_joined(scopes: &[Self], name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
         let shape = shape.into();
-        let Weights { files, routing, device, dtype, component, missing } = self.weights;
+        let parts: Vec<_> = scopes.iter().map(|scope| scope.read(name, shape.clone())).collect::<Result<_, _>>()?;
+        let joined = Tensor::cat(&parts, 0)?;
+        for (index, scope) in scopes.iter().enumerate() {
+            let row = index * shape.dims().first().copied().unwrap_or(1);
+            scope.weights.params.borrow_mut().insert(scope.path(name), &joined, row, shape.clone());
+        }
+        Ok(joined)
+    }
+
+    /// A tensor that is not there is noted for [`Weights::finish`] and replaced by zeros.
+    fn read(&self, name: &str, shape: Shape) -> Result<Tensor, Error> {
+        let Weights { files, routing, device, dtype, component, missing, .. } = self.weights;
         let key = self.path(name);
         let Some(index) = routing.get(&key) else {
             missing.borrow_mut().push(key);

@@ -237,16 +237,11 @@ fn a_file_missing_from_an_embedded_model_is_named() {
 fn input() -> TextToImage {
     TextToImage {
         prompt: "a blue potion".to_owned(),
-        negative_prompt: None,
         width_px: 16,
         height_px: 24,
-        original_size_px: None,
-        crop_top_left_px: (0, 0),
-        target_size_px: None,
         steps: 2,
         guidance_scale: 4.0,
-        guidance_rescale: 0.0,
-        scheduler: None,
         seeds: vec![1],
+        ..TextToImage::default()
     }
 }

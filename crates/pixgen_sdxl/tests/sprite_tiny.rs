@@ -35,14 +35,12 @@ fn six_prompts_are_drawn_as_diffusers_draws_them() {
             negative_prompt: Some(String::new()),
             width_px: size_px,
             height_px: size_px,
-            original_size_px: None,
-            crop_top_left_px: (0, 0),
-            target_size_px: None,
             steps: 8,
             guidance_scale: 3.0,
             guidance_rescale: 0.7,
             scheduler: Some(SchedulerKind::Ddim),
             seeds: vec![seed],
+            ..TextToImage::default()
         };
         let image = pipeline.generate(&input, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(image.dims(), [1, 4, size_px, size_px]);

@@ -35,16 +35,9 @@ impl Linear {
         outputs: usize,
         bias: bool,
     ) -> std::result::Result<Self, Error> {
-        let weights: Vec<_> =
-            scopes.iter().map(|scope| scope.get("weight", (outputs, inputs))).collect::<std::result::Result<_, _>>()?;
-        let bias = if bias {
-            let parts: Vec<_> =
-                scopes.iter().map(|scope| scope.get("bias", outputs)).collect::<std::result::Result<_, _>>()?;
-            Some(Tensor::cat(&parts, 0)?)
-        } else {
-            None
-        };
-        Ok(Self { layer: candle_nn::Linear::new(Tensor::cat(&weights, 0)?, bias) })
+        let weight = Scope::get_joined(scopes, "weight", (outputs, inputs))?;
+        let bias = if bias { Some(Scope::get_joined(scopes, "bias", outputs)?) } else { None };
+        Ok(Self { layer: candle_nn::Linear::new(weight, bias) })
     }
 
     /// (…, inputs) → (…, outputs).

@@ -14,6 +14,7 @@ use self::blocks::{AttentionSizes, Common, DownBlock, MidBlock, UpBlock, UpChann
 use self::embedding::{EmbeddingMlp, Sinusoid};
 use crate::config::{PerBlock, UnetConfig, require};
 use crate::nn::{Conv2d, GroupNorm};
+use crate::params::Params;
 use crate::weights::{Scope, Weights};
 use crate::{Error, ModelSource};
 
@@ -35,6 +36,7 @@ pub(crate) struct Unet {
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
+    params: Params,
     dtype: DType,
     device: Device,
 }
@@ -72,8 +74,8 @@ impl Unet {
         let config: UnetConfig = source.json(FILE)?;
         let plan = Plan::new(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         let weights = Weights::open(source, "unet", "diffusion_pytorch_model", device, dtype)?;
-        let unet = Self::build(&weights.root(), config, plan, device, dtype)?;
-        weights.finish()?;
+        let mut unet = Self::build(&weights.root(), config, plan, device, dtype)?;
+        unet.params = weights.finish()?;
         Ok(unet)
     }
 
@@ -113,10 +115,16 @@ impl Unet {
             up_blocks,
             conv_norm_out: GroupNorm::load(&root.pp("conv_norm_out"), widths[0], common.groups, common.eps)?,
             conv_out: Conv2d::load(&root.pp("conv_out"), widths[0], config.out_channels, 3)?,
+            params: Params::default(),
             config,
             dtype,
             device: device.clone(),
         })
+    }
+
+    /// The weights by name.
+    pub(crate) fn params(&self) -> &Params {
+        &self.params
     }
 
     /// Latent channels.

@@ -40,6 +40,7 @@ impl Case {
             guidance_rescale: self.guidance_rescale,
             scheduler: Some(kind(&self.scheduler)),
             seeds: self.seeds,
+            ..TextToImage::default()
         }
     }
 }

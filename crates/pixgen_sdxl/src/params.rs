@@ -1,0 +1,59 @@
+//! The weights of a loaded component by name, and how to change them while the layers hold them.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Result, Shape, Tensor, bail};
+
+/// Every weight of a component under the name that diffusers gives it.
+///
+/// A layer and this table share the storage of a weight: [`Params::write`] changes what the layer computes with, in
+/// place, so that adapters come and go without a model being loaded again and addresses inside a captured graph stay.
+#[derive(Debug, Default)]
+pub(crate) struct Params {
+    entries: BTreeMap<String, Param>,
+}
+
+/// Where a weight lies: some rows of a tensor, because layers of the same input are joined.
+#[derive(Debug)]
+struct Param {
+    storage: Tensor,
+    /// First row of the weight along the first axis of `storage`.
+    row: usize,
+    /// The weight's own shape, as in diffusers.
+    shape: Shape,
+}
+
+impl Params {
+    pub(crate) fn insert(&mut self, name: String, storage: &Tensor, row: usize, shape: Shape) {
+        self.entries.insert(name, Param { storage: storage.clone(), row, shape });
+    }
+
+    /// Names and shapes, in the order of the names.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &Shape)> {
+        self.entries.iter().map(|(name, param)| (name.as_str(), &param.shape))
+    }
+
+    /// A copy of what the layer computes with now, in the weight's own shape and dtype.
+    pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
+        let Param { storage, row, shape } = self.param(name)?;
+        let rows = shape.dims().first().copied().unwrap_or(1);
+        storage.narrow(0, *row, rows)?.copy()?.reshape(shape)
+    }
+
+    /// Replaces a weight in place. `value` has the weight's shape; it is brought to the layer's device and dtype.
+    pub(crate) fn write(&self, name: &str, value: &Tensor) -> Result<()> {
+        let Param { storage, row, shape } = self.param(name)?;
+        if value.shape() != shape {
+            bail!("the weight {name} has shape {:?}, its replacement {:?}", shape.dims(), value.dims());
+        }
+        let value = value.to_device(storage.device())?.to_dtype(storage.dtype())?.contiguous()?;
+        storage.slice_set(&value, 0, *row)
+    }
+
+    fn param(&self, name: &str) -> Result<&Param> {
+        match self.entries.get(name) {
+            Some(param) => Ok(param),
+            None => bail!("there is no weight {name}"),
+        }
+    }
+}
