@@ -9,6 +9,7 @@ mod clip;
 mod config;
 mod error;
 mod guidance;
+mod ldm_names;
 mod nn;
 mod noise;
 mod params;
