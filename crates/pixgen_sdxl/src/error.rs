@@ -81,6 +81,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An adapter cannot be read or does not fit the model.
+    #[error(transparent)]
+    Lora(#[from] crate::LoraError),
     /// The caller asked for something that this model cannot do.
     #[error("{0}")]
     Input(String),

@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod guidance;
 mod ldm_names;
+mod lora;
 mod nn;
 mod noise;
 mod params;
@@ -27,6 +28,9 @@ mod weights;
 mod half_precision_tests;
 
 pub use error::Error;
+pub use lora::{
+    Architecture, LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength,
+};
 pub use noise::randn;
 pub use pipeline::{Pipeline, StepReport, TextToImage};
 pub use source::ModelSource;

@@ -3,6 +3,7 @@
 use candle_core::{D, DType, Device, Tensor};
 
 use crate::clip::ClipTextModel;
+use crate::params::Params;
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::{Error, ModelSource};
 
@@ -70,6 +71,11 @@ impl TextEncoders {
     /// Channels of [`EncodedPrompt::pooled`].
     pub(crate) fn pooled_channels(&self) -> usize {
         self.second.1.projection_size()
+    }
+
+    /// The weights of the first and the second encoder.
+    pub(crate) fn params(&self) -> [&Params; 2] {
+        [self.first.1.params(), self.second.1.params()]
     }
 
     /// How many tokens of the prompt are not read by one of the encoders.

@@ -82,6 +82,19 @@ impl Weights {
         Scope { weights: self, prefix: String::new() }
     }
 
+    /// A tensor as the file has it, in the weights' dtype: what a layer computed with before it was changed.
+    pub(crate) fn original(&self, name: &str, shape: &Shape) -> Result<Tensor, Error> {
+        let tensor = self.root().read(name, shape.clone())?;
+        if self.missing.borrow().is_empty() {
+            return Ok(tensor);
+        }
+        Err(Error::MissingTensors {
+            component: self.component.to_owned(),
+            count: 1,
+            keys: vec![name.to_owned()],
+        })
+    }
+
     /// The weights that the layers were built from, by name; fails when a tensor was asked for that is not there.
     ///
     /// Layers are built to the end first, so that the error can tell a wrong model (everything is missing)
@@ -127,7 +140,7 @@ fn open_file(source: &ModelSource, path: &str) -> Result<WeightFile, Error> {
 }
 
 /// candle's errors carry paths and backtraces; the first line of the innermost one is the reason.
-fn without_backtrace(error: &candle_core::Error) -> String {
+pub(crate) fn without_backtrace(error: &candle_core::Error) -> String {
     match error {
         candle_core::Error::WithPath { inner, .. } | candle_core::Error::WithBacktrace { inner, .. } => {
             without_backtrace(inner)
