@@ -94,9 +94,7 @@ impl UnetLayout {
         match part {
             "resnets" if layer < layout.resnets => Some(format!("{side}.{}.0.{}", start + layer, resnet(rest)?)),
             "attentions" if layer < layout.resnets => Some(format!("{side}.{}.1.{rest}", start + layer)),
-            "downsamplers" if down => {
-                Some(format!("{side}.{}.0.op{}", start + layout.resnets, below(rest, "conv")?))
-            }
+            "downsamplers" if down => Some(format!("{side}.{}.0.op{}", start + layout.resnets, below(rest, "conv")?)),
             "upsamplers" if !down => {
                 let place = if layout.attends { 2 } else { 1 };
                 Some(format!("{side}.{}.{place}.{rest}", (start + layout.resnets).checked_sub(1)?))

@@ -26,11 +26,11 @@ mod weights;
 
 #[cfg(test)]
 mod half_precision_tests;
+#[cfg(test)]
+mod params_tests;
 
 pub use error::Error;
-pub use lora::{
-    Architecture, LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength,
-};
+pub use lora::{Architecture, LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength};
 pub use noise::randn;
 pub use pipeline::{Pipeline, StepReport, TextToImage};
 pub use source::ModelSource;

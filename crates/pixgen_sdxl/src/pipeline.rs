@@ -104,8 +104,13 @@ impl Pipeline {
     /// # Errors
     /// When files are missing or damaged, or when the model is no SDXL base model.
     pub fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
-        source.check()?;
         let dtype = if matches!(device, Device::Cpu) { DType::F32 } else { dtype };
+        Self::load_as_is(source, device, dtype)
+    }
+
+    /// [`Pipeline::load`] with weights in `dtype` on every device.
+    pub(crate) fn load_as_is(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
+        source.check()?;
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
@@ -161,6 +166,13 @@ impl Pipeline {
         let loras: Vec<_> = loras.iter().map(|(file, strength)| (*file, (*strength).into())).collect();
         let [first, second] = self.text.params();
         self.adapters.set(&loras, [self.unet.params(), first, second])
+    }
+
+    /// The weights that adapters can change.
+    #[cfg(test)]
+    pub(crate) fn component_params(&self) -> [&crate::params::Params; 3] {
+        let [first, second] = self.text.params();
+        [self.unet.params(), first, second]
     }
 
     /// Takes all adapters out: the model computes with its original weights again, to the bit.

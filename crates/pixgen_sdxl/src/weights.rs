@@ -88,11 +88,7 @@ impl Weights {
         if self.missing.borrow().is_empty() {
             return Ok(tensor);
         }
-        Err(Error::MissingTensors {
-            component: self.component.to_owned(),
-            count: 1,
-            keys: vec![name.to_owned()],
-        })
+        Err(Error::MissingTensors { component: self.component.to_owned(), count: 1, keys: vec![name.to_owned()] })
     }
 
     /// The weights that the layers were built from, by name; fails when a tensor was asked for that is not there.

@@ -54,9 +54,7 @@ impl Planned<'_> {
     fn factors(&self) -> Vec<&Factor> {
         match &self.change {
             Planning::Weight(change) => change.factors(),
-            Planning::Dora(change, magnitude, _) => {
-                change.factors().into_iter().chain([&magnitude.lengths]).collect()
-            }
+            Planning::Dora(change, magnitude, _) => change.factors().into_iter().chain([&magnitude.lengths]).collect(),
             Planning::Bias(diff) => vec![&diff.tensor],
         }
     }

@@ -340,14 +340,7 @@ fn build(mut parts: Parts<'_>, scale: &Scale) -> Result<Option<Module>, LoraErro
     let bias = parts.take(Part::DiffB).map(|tensor| Diff { tensor, replaces: false });
     let weight = if parts.any(&[Part::LoraDown, Part::LoraUp, Part::LoraMid]) {
         Some(Change::Lora(Lora::new(&mut parts, scale)?))
-    } else if parts.any(&[
-        Part::HadaW1A,
-        Part::HadaW1B,
-        Part::HadaW2A,
-        Part::HadaW2B,
-        Part::HadaT1,
-        Part::HadaT2,
-    ]) {
+    } else if parts.any(&[Part::HadaW1A, Part::HadaW1B, Part::HadaW2A, Part::HadaW2B, Part::HadaT1, Part::HadaT2]) {
         Some(Change::Loha(Loha::new(&mut parts, scale)?))
     } else if parts.any(&[
         Part::LokrW1,

@@ -223,16 +223,16 @@ impl PeftConfig {
     /// The scale of a module, as `unet.mid_block.attentions.0.proj_in`.
     pub(super) fn scale(&self, module: &str) -> Scale {
         const COMPONENTS: [&str; 3] = ["unet", "text_encoder", "text_encoder_2"];
-        let prefixed =
-            COMPONENTS.iter().find_map(|name| Some((*name, module.strip_prefix(name)?.strip_prefix('.')?)));
+        let prefixed = COMPONENTS.iter().find_map(|name| Some((*name, module.strip_prefix(name)?.strip_prefix('.')?)));
         let (component, path) = prefixed.unwrap_or(("unet", module));
         let field = |name: &str| self.fields.get(&format!("{component}.{name}")).or_else(|| self.fields.get(name));
         // A pattern is the end of a module's path; PEFT reads it as a regular expression, which diffusers never writes.
         let by_pattern = field("alpha_pattern").and_then(Value::as_object).and_then(|patterns| {
             patterns.iter().find_map(|(pattern, alpha)| {
+                let whole = pattern.starts_with('^');
                 let pattern = pattern.trim_start_matches('^').trim_end_matches('$').replace("\\.", ".");
                 let rest = path.strip_suffix(pattern.as_str())?;
-                if rest.is_empty() || rest.ends_with('.') { alpha.as_f64() } else { None }
+                if rest.is_empty() || (!whole && rest.ends_with('.')) { alpha.as_f64() } else { None }
             })
         });
         Scale {

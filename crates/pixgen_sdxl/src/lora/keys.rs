@@ -166,9 +166,7 @@ fn places(component: usize, params: &Params) -> Vec<Place> {
 /// adapters for it all the same: they must be known, and change nothing.
 fn idle_places(places: &[Place]) -> Vec<Place> {
     const LAYERS: &str = "encoder.layers.";
-    let layer = |place: &Place| -> Option<usize> {
-        place.path.split_once(LAYERS)?.1.split('.').next()?.parse().ok()
-    };
+    let layer = |place: &Place| -> Option<usize> { place.path.split_once(LAYERS)?.1.split('.').next()?.parse().ok() };
     let has = |end: &str| places.iter().any(|place| place.path.ends_with(end));
     let Some(last) = places.iter().filter_map(layer).max() else { return Vec::new() };
     if has("final_layer_norm") {

@@ -69,9 +69,7 @@ impl Side {
         match self {
             Self::Whole(w) => (w.rows(), w.columns()),
             Self::Product(a, b) => (a.rows(), b.columns()),
-            Self::Tucker(core, a, b) => {
-                (a.shape[1], b.shape[1] * core.shape[2..].iter().product::<usize>())
-            }
+            Self::Tucker(core, a, b) => (a.shape[1], b.shape[1] * core.shape[2..].iter().product::<usize>()),
         }
     }
 

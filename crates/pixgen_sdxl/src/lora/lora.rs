@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
+use super::LoraError;
 use super::factors::{Factor, Factors};
 use super::file::{Parts, Scale};
 use super::suffix::Part;
-use super::LoraError;
 
 /// ΔW = scale · up · down, with `mid` as the core of a Tucker decomposition if there is one.
 #[derive(Debug)]
@@ -87,8 +87,9 @@ pub(super) fn tucker(core: &Tensor, up: &Tensor, down: &Tensor) -> Result<Tensor
     let left = up.matmul(&core.reshape((m, n * kernel))?)?;
     // (outputs, n, kernel) → (outputs · kernel, n)
     let left = left.reshape((outputs, n, kernel))?.transpose(1, 2)?.contiguous()?.reshape((outputs * kernel, n))?;
-    left.matmul(down)?.reshape((outputs, kernel, inputs))?.transpose(1, 2)?.contiguous()?.reshape((
-        outputs,
-        inputs * kernel,
-    ))
+    left.matmul(down)?
+        .reshape((outputs, kernel, inputs))?
+        .transpose(1, 2)?
+        .contiguous()?
+        .reshape((outputs, inputs * kernel))
 }

@@ -92,17 +92,21 @@ def fused_by_diffusers(case, file, strength):
     return pipe
 
 
-def kohya(case, file, names, dtype, strength, ldm):
+def kohya(case, file, names, dtype, strength):
     """A file as sd-scripts writes it, with alphas that differ from the ranks."""
     pipe = pipeline()
     out = {}
     for index, (spelled, component, path) in enumerate(names):
         weight = dict(getattr(pipe, component).named_modules())[path].weight
-        rank = 1 + index % 4
+        # diffusers 0.42 gives attention layers, and all layers of a text encoder, the most frequent alpha of the file
+        # instead of their own: here they have that one.
+        step = index if component == "unet" else 5
+        rank = 1 + step % 4
+        alpha = 1.5 if component == "unet" and "attn" in path else rank * (0.5 + 0.25 * step)
         kernel = weight.shape[2:]
         out[f"{spelled}.lora_down.weight"] = randn(rank, *weight.shape[1:], scale=0.3)
         out[f"{spelled}.lora_up.weight"] = randn(weight.shape[0], rank, *[1] * len(kernel), scale=0.3)
-        out[f"{spelled}.alpha"] = torch.tensor(rank * (0.5 + 0.25 * index))
+        out[f"{spelled}.alpha"] = torch.tensor(alpha)
     frequency = {"10_potions": {"potion": 12, "blue": 4}, "5_more": {"potion": 5, "red": 4}}
     metadata = {
         "ss_base_model_version": "sdxl_base_v1-0", "ss_network_module": "networks.lora", "ss_network_dim": "4",
@@ -132,7 +136,8 @@ def kohya_files():
         ("output_blocks.2.2.conv", "up_blocks.0.upsamplers.0.conv"),
     ]  # fmt: skip
     text = [
-        ("lora_te1_text_model_encoder_layers_0_self_attn_k_proj", "text_encoder", "encoder.layers.0.self_attn.k_proj"),
+        # Not an attention layer of the first encoder: diffusers 0.42 loses those with transformers 5.
+        ("lora_te1_text_model_encoder_layers_0_mlp_fc1", "text_encoder", "encoder.layers.0.mlp.fc1"),
         ("lora_te1_text_model_encoder_layers_1_mlp_fc2", "text_encoder", "encoder.layers.1.mlp.fc2"),
         ("lora_te2_text_model_encoder_layers_2_self_attn_out_proj", "text_encoder_2", "encoder.layers.2.self_attn.out_proj"),
         ("lora_te2_text_model_encoder_layers_0_mlp_fc1", "text_encoder_2", "encoder.layers.0.mlp.fc1"),
@@ -142,9 +147,9 @@ def kohya_files():
         names = dict(getattr(pipe, component).named_modules())
         text[i] = (spelled, component, path if path in names else f"text_model.{path}")
     unet = [(f"lora_unet_{flat(name)}", "unet", path) for name, path in ldm]
-    kohya("kohya_ldm", "kohya_ldm.safetensors", unet + text, torch.float16, 0.8, True)
+    kohya("kohya_ldm", "kohya_ldm.safetensors", unet + text, torch.float16, 0.8)
     unet = [(f"lora_unet_{flat(path)}", "unet", path) for _, path in ldm[:6]]
-    kohya("kohya_diffusers", "kohya_diffusers.safetensors", unet + text[:1], torch.bfloat16, -0.4, False)
+    kohya("kohya_diffusers", "kohya_diffusers.safetensors", unet + text[:1], torch.bfloat16, -0.4)
 
 
 def old_diffusers_file():
@@ -167,14 +172,14 @@ def old_diffusers_file():
     fused_by_diffusers("diffusers_old", "diffusers_old.safetensors", 1.0)
 
 
-def peft_file(case, strength, dora, text, targets, metadata=True):
+def peft_file(case, strength, dora, text, targets):
     pipe = pipeline()
     config = LoraConfig(r=3, lora_alpha=5, target_modules=targets, use_dora=dora, init_lora_weights="gaussian")
     pipe.unet.add_adapter(config)
     parts = {"unet": pipe.unet}
     if text:
-        pipe.text_encoder.add_adapter(LoraConfig(r=2, lora_alpha=3, target_modules=["q_proj", "fc1"]))
-        pipe.text_encoder_2.add_adapter(LoraConfig(r=2, lora_alpha=1, target_modules=["k_proj", "out_proj"]))
+        pipe.text_encoder.add_adapter(LoraConfig(r=2, lora_alpha=3, target_modules=r".*layers\.1.*(q_proj|fc1)"))
+        pipe.text_encoder_2.add_adapter(LoraConfig(r=2, lora_alpha=1, target_modules=r".*layers\.2.*(k_proj|out_proj)"))
         parts |= {"text_encoder": pipe.text_encoder, "text_encoder_2": pipe.text_encoder_2}
     for part in parts.values():
         for name, p in part.named_parameters():
@@ -183,9 +188,9 @@ def peft_file(case, strength, dora, text, targets, metadata=True):
             elif "lora_magnitude" in name:
                 p.data.mul_(1 + randn(*p.shape, scale=0.2))
     layers = {f"{name}_lora_layers": get_peft_model_state_dict(part) for name, part in parts.items()}
-    StableDiffusionXLPipeline.save_lora_weights(
-        OUT, **layers, weight_name=f"{case}.safetensors", **(_collate_lora_metadata(parts) if metadata else {})
-    )
+    # Without the path of the model on this machine.
+    metadata = {k: {**v, "base_model_name_or_path": None} for k, v in _collate_lora_metadata(parts).items()}
+    StableDiffusionXLPipeline.save_lora_weights(OUT, **layers, weight_name=f"{case}.safetensors", **metadata)
     pipe = fused_by_diffusers(case, f"{case}.safetensors", strength)
     expected[f"{case}|unet_output"] = unet_output(pipe)
     if text:
@@ -306,8 +311,7 @@ def main():
     with torch.no_grad():
         kohya_files()
         old_diffusers_file()
-    targets = ["attn1.to_q", "attn2.to_out.0", "time_emb_proj", "conv1", "proj_out"]
-    peft_file("peft", 0.9, False, True, r".*(mid_block|up_blocks\.0).*(attn1\.to_q|to_out\.0|proj_out|resnets\.1\.conv1)")
+    peft_file("peft", 0.9, False, True, r".*(mid_block|up_blocks\.0\.attentions\.0).*(attn1\.to_q|to_out\.0|proj_out|resnets\.1\.conv1)")
     peft_file("peft_dora", 1.0, True, False, r".*mid_block.*(attn1\.to_q|attn2\.to_k|to_out\.0|resnets\.1\.conv1)")
     with torch.no_grad():
         two_adapters()
