@@ -52,7 +52,7 @@ fn every_weight_of_the_unet() {
             |seed, shape: &[usize]| Tensor::from_vec(randn(seed, shape.iter().product()), shape, &Device::Cpu).unwrap();
         let context = random(1, &[1, 3, unet.context_channels().unwrap()]);
         let pooled = random(2, &[1, unet.pooled_channels().unwrap()]);
-        let sample = random(3, &[1, channels, 4, 4]);
+        let sample = random(3, &[1, channels, 8, 4]);
         let count = check(
             unet.params(),
             |_| false,

@@ -4,8 +4,9 @@
 //! - A changed weight is `cast(W + Σ sᵢ · ΔWᵢ)`, computed in f32 from the model's original weight W, never from a merged
 //!   one: strength 0 and an empty list give back the original bits, and switching many times does not drift.
 //! - ΔW is what LyCORIS and PEFT call the delta at strength 1 (alpha and rank included), for DoRA `W_d - W`, each
-//!   computed from W alone. So the order of several adapters does not matter but for rounding, DoRA included; PEFT adds
-//!   the outputs of several active adapters in the same way.
+//!   computed from W alone. So the order of several adapters does not matter but for rounding, DoRA included. Active
+//!   adapters of PEFT add up in the same way if a DoRA comes first; one that comes later there also scales what those
+//!   before it have added.
 //! - Weights are not held twice: the original of a changed weight is read from the model's file again when it is
 //!   needed. [`Pipeline::set_keep_originals`](crate::Pipeline::set_keep_originals) trades memory for speed.
 //! - Nothing is ignored in silence: what does not belong to the model is in the [`LoraReport`] and in the log.

@@ -199,11 +199,14 @@ def peft_file(case, strength, dora, text, targets):
 
 
 def two_adapters():
-    """Both active and not fused: PEFT adds what each of them adds to the base layer's output."""
+    """Both active and not fused: PEFT adds what each of them adds to the base layer's output.
+
+    A DoRA that does not come first would also scale what those before it have added.
+    """
     pipe = pipeline()
     pipe.load_lora_weights(str(OUT), weight_name="peft.safetensors", adapter_name="lora")
     pipe.load_lora_weights(str(OUT), weight_name="peft_dora.safetensors", adapter_name="dora")
-    pipe.set_adapters(["lora", "dora"], [0.6, 1.0])
+    pipe.set_adapters(["dora", "lora"], [1.0, 0.6])
     expected["two|unet_output"] = unet_output(pipe)
 
 
@@ -236,9 +239,13 @@ def lycoris(case, specs, strength, prefix="lora_unet_", dtype=torch.float32, dro
     for path, cls, options in specs:
         org = UNET[path]
         module = randomize(cls(flat(path), org, strength, **options))
-        state = {k: v.detach().to(dtype) for k, v in module.custom_state_dict().items()} if cls is not NormModule else {
-            "w_norm": module.w_norm.detach().to(dtype), "b_norm": module.b_norm.detach().to(dtype),
-        }  # fmt: skip
+        if cls is NormModule:
+            state = {"w_norm": module.w_norm, "b_norm": module.b_norm}
+        elif cls is FullModule:  # before `apply_to` it holds the difference, as in the file
+            state = {"diff": module.weight} | ({} if module.bias is None else {"diff_b": module.bias})
+        else:
+            state = module.custom_state_dict()
+        state = {k: v.detach().to(dtype) for k, v in state.items()}
         with torch.no_grad():  # what the file holds, rounded as in the file
             for name, p in module.named_parameters():
                 p.copy_(p.to(dtype).float())
