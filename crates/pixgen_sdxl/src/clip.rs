@@ -3,11 +3,12 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module};
 
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::config::{ClipConfig, require};
 use crate::nn::{Linear, attention, layer_norm, split_qkv};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
-use crate::{Error, ModelSource};
 
 /// Old CLIP files say this for the end-of-text token, whatever it is; transformers then takes the largest id.
 const EOS_OF_OLD_FILES: u32 = 2;
@@ -43,7 +44,7 @@ pub(crate) struct Encoded {
 impl ClipTextModel {
     /// Loads `component`: `text_encoder` without projection, `text_encoder_2` with it.
     pub(crate) fn load(
-        source: &ModelSource,
+        source: &Checkpoint,
         component: &'static str,
         with_projection: bool,
         device: &Device,
@@ -65,9 +66,7 @@ impl ClipTextModel {
         with_projection: bool,
         device: &Device,
     ) -> std::result::Result<Self, Error> {
-        // transformers from 5.6 on writes CLIPTextModel without the prefix.
-        let flat = root.contains("embeddings.token_embedding.weight");
-        let model = if flat { root.clone() } else { root.pp("text_model") };
+        let model = root.pp("text_model");
         let embeddings = model.pp("embeddings");
         let hidden = config.hidden_size;
         // The last layer only serves the pooled output.
@@ -81,6 +80,9 @@ impl ClipTextModel {
                 text_projection: Linear::load_without_bias(&root.pp("text_projection"), hidden, config.projection_dim)?,
             })
         } else {
+            model.pp("encoder.layers").pp(count).is_not_needed();
+            model.pp("final_layer_norm").is_not_needed();
+            root.pp("text_projection").is_not_needed();
             None
         };
         Ok(Self {

@@ -8,20 +8,22 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::ModelSource;
+use crate::checkpoint::Checkpoint;
 use crate::text::TextEncoders;
 use crate::unet::Unet;
 use crate::vae::VaeDecoder;
+use crate::{LoadOptions, ModelSource};
 
 /// Relative error that f16, with its eleven bits, may have against diffusers in f32.
 const TOLERANCE: f64 = 1e-2;
 
-fn each_model(check: impl Fn(&ModelSource, &HashMap<String, Tensor>)) {
+fn each_model(check: impl Fn(&Checkpoint, &HashMap<String, Tensor>)) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
     for model in ["model_a", "model_b"] {
         let reference = fixtures.join(format!("{model}_parts.safetensors"));
         let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
-        check(&ModelSource::Folder(fixtures.join(model)), &reference);
+        let source = ModelSource::Folder(fixtures.join(model));
+        check(&Checkpoint::open(&source, &LoadOptions::default()).unwrap(), &reference);
     }
 }
 

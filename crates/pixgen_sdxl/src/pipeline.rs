@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use candle_core::{DType, Device, Tensor};
 use pixgen_api::SchedulerKind;
 
+use crate::checkpoint::{Checkpoint, LoadOptions, LoadReport};
 use crate::config::ModelIndex;
 use crate::guidance::guide;
 use crate::noise::randn;
@@ -95,15 +96,32 @@ pub struct StepReport<'a> {
 }
 
 impl Pipeline {
-    /// Loads a model in diffusers layout.
+    /// Loads a model; tensors that it does not use are written to the log.
     ///
     /// Weights are converted to `dtype`; on the CPU they always become f32, the only dtype that it is fast in.
     ///
     /// # Errors
     /// When files are missing or damaged, or when the model is no SDXL base model.
     pub fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
-        source.check()?;
-        let dtype = if matches!(device, Device::Cpu) { DType::F32 } else { dtype };
+        let options = LoadOptions { device: device.clone(), dtype, ..LoadOptions::default() };
+        let (pipeline, report) = Self::load_with(source, &options)?;
+        report.log();
+        Ok(pipeline)
+    }
+
+    /// Loads a model as `options` say, and tells what was found in its files.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`]; tensors that are missing are an error too, not a part of the report.
+    pub fn load_with(source: &ModelSource, options: &LoadOptions) -> Result<(Self, LoadReport), Error> {
+        let checkpoint = Checkpoint::open(source, options)?;
+        let dtype = if matches!(options.device, Device::Cpu) { DType::F32 } else { options.dtype };
+        let pipeline = Self::load_parts(&checkpoint, &options.device, dtype)?;
+        let report = checkpoint.report().take();
+        Ok((pipeline, report))
+    }
+
+    fn load_parts(source: &Checkpoint, device: &Device, dtype: DType) -> Result<Self, Error> {
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;

@@ -2,9 +2,10 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::clip::ClipTextModel;
 use crate::tokenizer::{Tokenizer, Tokens};
-use crate::{Error, ModelSource};
 
 /// Both text encoders with their tokenizers.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl EncodedPrompt {
 }
 
 impl TextEncoders {
-    pub(crate) fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
+    pub(crate) fn load(source: &Checkpoint, device: &Device, dtype: DType) -> Result<Self, Error> {
         let load = |folder: &str, component: &'static str, with_projection: bool| {
             let model = ClipTextModel::load(source, component, with_projection, device, dtype)?;
             let tokenizer = Tokenizer::load(source, folder, model.max_tokens())?;

@@ -13,7 +13,8 @@ use tokenizers::pre_tokenizers::{
 };
 use tokenizers::{AddedToken, SplitDelimiterBehavior};
 
-use crate::{Error, ModelSource};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 
 /// How CLIP cuts a text into words before it merges bytes.
 const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
@@ -42,7 +43,7 @@ pub(crate) struct Tokens {
 
 impl Tokenizer {
     /// Loads the folder `tokenizer` or `tokenizer_2`; `max_tokens` is what the text encoder can read.
-    pub(crate) fn load(source: &ModelSource, folder: &str, max_tokens: usize) -> Result<Self, Error> {
+    pub(crate) fn load(source: &Checkpoint, folder: &str, max_tokens: usize) -> Result<Self, Error> {
         let error = |reason: String| Error::Tokenizer { folder: source.display(folder), reason };
         let files = Files::read(source, folder)?;
         let special = files.special_tokens();
@@ -158,7 +159,7 @@ enum MergeJson {
 }
 
 impl Files {
-    fn read(source: &ModelSource, folder: &str) -> Result<Self, Error> {
+    fn read(source: &Checkpoint, folder: &str) -> Result<Self, Error> {
         let path = |name: &str| format!("{folder}/{name}");
         let error = |reason: String| Error::Tokenizer { folder: source.display(folder), reason };
         let bad_merge = |line: &str| error(format!("the merge {line:?} is not two tokens with a space between them"));
