@@ -32,10 +32,10 @@ struct Head {
     text_projection: Linear,
 }
 
-/// What a prompt became.
+/// What a window of tokens became.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoded {
-    /// The last but one hidden state (1, tokens, hidden size), which SDXL attends to.
+    /// The hidden state that the UNet attends to: (1, tokens, hidden size). SDXL's is the last but one.
     pub(crate) hidden: Tensor,
     /// The projected state of the end-of-text token (1, projection size).
     pub(crate) pooled: Option<Tensor>,
@@ -119,16 +119,27 @@ impl ClipTextModel {
         self.config.projection_dim
     }
 
-    /// Encodes the token ids of one prompt, with its begin, end and padding tokens.
-    pub(crate) fn encode(&self, ids: &[u32]) -> Result<Encoded> {
+    /// The largest `clip_skip` of [`ClipTextModel::encode`], which gives the embeddings themselves.
+    pub(crate) fn max_clip_skip(&self) -> usize {
+        self.config.num_hidden_layers - 1
+    }
+
+    /// Encodes one window of token ids, with its begin, end and padding tokens. `clip_skip` is how many layers before
+    /// the last but one the hidden state is taken, at most [`ClipTextModel::max_clip_skip`]; the pooled output always
+    /// comes from the last layer.
+    pub(crate) fn encode(&self, ids: &[u32], clip_skip: usize) -> Result<Encoded> {
+        let depth = self.max_clip_skip().saturating_sub(clip_skip);
         let tokens = ids.len();
         let embedded = self.token_embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
         let mut x = (embedded + self.position_embedding.narrow(0, 0, tokens)?)?.unsqueeze(0)?;
         let mask = causal_mask(tokens, x.dtype(), &self.device)?;
         let mut hidden = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
+            if index == depth && self.head.is_none() {
+                break;
+            }
             x = layer.forward(&x, &mask)?;
-            if index + 2 == self.config.num_hidden_layers {
+            if index + 1 == depth {
                 hidden = x.clone();
             }
         }

@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::text::TextEncoders;
 use crate::unet::Unet;
 use crate::vae::VaeDecoder;
-use crate::{LoadOptions, ModelSource};
+use crate::{LoadOptions, ModelSource, PromptOptions};
 
 /// Relative error that f16, with its eleven bits, may have against diffusers in f32.
 const TOLERANCE: f64 = 1e-2;
@@ -39,7 +39,7 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 fn text_encoders_in_f16() {
     each_model(|source, reference| {
         let encoders = TextEncoders::load(source, &Device::Cpu, DType::F16).unwrap();
-        let encoded = encoders.encode("a blue potion").unwrap();
+        let encoded = encoders.encode(&encoders.read("a blue potion", &PromptOptions::plain()).unwrap(), 0).unwrap();
         assert_eq!(encoded.hidden.dtype(), DType::F16);
         assert_close(&encoded.hidden, &reference["hidden.2"]);
         assert_close(&encoded.pooled, &reference["pooled.2"]);
