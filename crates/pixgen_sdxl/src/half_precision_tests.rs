@@ -47,6 +47,21 @@ fn text_encoders_in_f16() {
 }
 
 #[test]
+fn weighted_prompts_in_f16() {
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/text.safetensors");
+    let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
+    // Cases of make_text_fixtures.py.
+    let cases = [(0, "a (blue:1.5) potion", "model_b"), (8, r"(green slime:1.3), \(isometric\)", "model_a")];
+    for (index, prompt, model) in cases {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model);
+        let encoders = TextEncoders::load(&ModelSource::Folder(source), &Device::Cpu, DType::F16).unwrap();
+        let encoded = encoders.encode(&encoders.read(prompt, &PromptOptions::default()).unwrap(), 0).unwrap();
+        assert_eq!(encoded.hidden.dtype(), DType::F16);
+        assert_close(&encoded.hidden, &reference[&format!("{index}.hidden")]);
+    }
+}
+
+#[test]
 fn the_unet_in_f16() {
     each_model(|source, reference| {
         let unet = Unet::load(source, &Device::Cpu, DType::F16).unwrap();
