@@ -2,21 +2,23 @@
 
 use serde::Deserialize;
 
-use crate::{Error, ModelSource};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 
 /// A number for all blocks, or one per block.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum PerBlock<T> {
-    One(T),
+    // First, so that of two nested ones the outer takes a plain list.
     Each(Vec<T>),
+    One(T),
 }
 
-impl<T: Copy> PerBlock<T> {
+impl<T: Clone> PerBlock<T> {
     /// One value per block, or an error that names the field.
     pub(crate) fn resolve(&self, blocks: usize, field: &str) -> Result<Vec<T>, String> {
         match self {
-            Self::One(value) => Ok(vec![*value; blocks]),
+            Self::One(value) => Ok(vec![value.clone(); blocks]),
             Self::Each(values) if values.len() == blocks => Ok(values.clone()),
             Self::Each(values) => {
                 Err(format!("{field} has {} entries, expected one per block: {blocks}", values.len()))
@@ -35,7 +37,7 @@ pub(crate) struct ModelIndex {
 }
 
 impl ModelIndex {
-    pub(crate) fn read(source: &ModelSource) -> Result<Self, Error> {
+    pub(crate) fn read(source: &Checkpoint) -> Result<Self, Error> {
         const FILE: &str = "model_index.json";
         let index: Self = source.json(FILE)?;
         // Image-to-image and inpainting pipelines hold the same parts; an inpainting UNet fails by its 9 channels.
@@ -73,8 +75,12 @@ pub(crate) struct UnetConfig {
     pub(crate) attention_head_dim: PerBlock<usize>,
     #[serde(default)]
     pub(crate) num_attention_heads: Option<PerBlock<usize>>,
-    #[serde(default = "one_per_block")]
-    pub(crate) transformer_layers_per_block: PerBlock<usize>,
+    /// For each level one number, or one per layer.
+    #[serde(default = "one_per_layer")]
+    pub(crate) transformer_layers_per_block: PerBlock<PerBlock<usize>>,
+    /// The same on the way up, the deepest level first, for UNets that are not symmetric.
+    #[serde(default)]
+    pub(crate) reverse_transformer_layers_per_block: Option<PerBlock<PerBlock<usize>>>,
     pub(crate) cross_attention_dim: PerBlock<usize>,
     #[serde(default = "thirty_two")]
     pub(crate) norm_num_groups: usize,
@@ -176,8 +182,8 @@ fn five_hundred_twelve() -> usize {
 fn clip_eos() -> Option<u32> {
     Some(49407)
 }
-fn one_per_block() -> PerBlock<usize> {
-    PerBlock::One(1)
+fn one_per_layer() -> PerBlock<PerBlock<usize>> {
+    PerBlock::One(PerBlock::One(1))
 }
 fn two_per_block() -> PerBlock<usize> {
     PerBlock::One(2)

@@ -8,20 +8,22 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::ModelSource;
+use crate::checkpoint::Checkpoint;
 use crate::text::TextEncoders;
 use crate::unet::Unet;
 use crate::vae::VaeDecoder;
+use crate::{LoadOptions, ModelSource, PromptOptions};
 
 /// Relative error that f16, with its eleven bits, may have against diffusers in f32.
 const TOLERANCE: f64 = 1e-2;
 
-fn each_model(check: impl Fn(&ModelSource, &HashMap<String, Tensor>)) {
+fn each_model(check: impl Fn(&Checkpoint, &HashMap<String, Tensor>)) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
     for model in ["model_a", "model_b"] {
         let reference = fixtures.join(format!("{model}_parts.safetensors"));
         let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
-        check(&ModelSource::Folder(fixtures.join(model)), &reference);
+        let source = ModelSource::Folder(fixtures.join(model));
+        check(&Checkpoint::open(&source, &LoadOptions::default()).unwrap(), &reference);
     }
 }
 
@@ -37,11 +39,27 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 fn text_encoders_in_f16() {
     each_model(|source, reference| {
         let encoders = TextEncoders::load(source, &Device::Cpu, DType::F16).unwrap();
-        let encoded = encoders.encode("a blue potion").unwrap();
+        let encoded = encoders.encode(&encoders.read("a blue potion", &PromptOptions::plain()).unwrap(), 0).unwrap();
         assert_eq!(encoded.hidden.dtype(), DType::F16);
         assert_close(&encoded.hidden, &reference["hidden.2"]);
         assert_close(&encoded.pooled, &reference["pooled.2"]);
     });
+}
+
+#[test]
+fn weighted_prompts_in_f16() {
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/text.safetensors");
+    let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
+    // Cases of make_text_fixtures.py.
+    let cases = [(0, "a (blue:1.5) potion", "model_b"), (8, r"(green slime:1.3), \(isometric\)", "model_a")];
+    for (index, prompt, model) in cases {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model);
+        let source = Checkpoint::open(&ModelSource::Folder(source), &LoadOptions::default()).unwrap();
+        let encoders = TextEncoders::load(&source, &Device::Cpu, DType::F16).unwrap();
+        let encoded = encoders.encode(&encoders.read(prompt, &PromptOptions::default()).unwrap(), 0).unwrap();
+        assert_eq!(encoded.hidden.dtype(), DType::F16);
+        assert_close(&encoded.hidden, &reference[&format!("{index}.hidden")]);
+    }
 }
 
 #[test]

@@ -4,6 +4,27 @@
 //! The rule is that of diffusers' `convert_ldm_unet_checkpoint`, for any number of levels and layers: LDM numbers the
 //! layers of all levels through, and a layer holds its residual block, its transformer and its resampling in turn.
 
+/// Layers outside of the blocks: diffusers' name and LDM's.
+pub(crate) const TOP: [(&str, &str); 7] = [
+    ("time_embedding.linear_1", "time_embed.0"),
+    ("time_embedding.linear_2", "time_embed.2"),
+    ("add_embedding.linear_1", "label_emb.0.0"),
+    ("add_embedding.linear_2", "label_emb.0.2"),
+    ("conv_in", "input_blocks.0.0"),
+    ("conv_norm_out", "out.0"),
+    ("conv_out", "out.2"),
+];
+
+/// Layers of a residual block: diffusers' name and LDM's.
+pub(crate) const RESNET: [(&str, &str); 6] = [
+    ("norm1", "in_layers.0"),
+    ("conv1", "in_layers.2"),
+    ("time_emb_proj", "emb_layers.1"),
+    ("norm2", "out_layers.0"),
+    ("conv2", "out_layers.3"),
+    ("conv_shortcut", "skip_connection"),
+];
+
 /// What the names of a UNet depend on: the layers of its blocks, from the first block on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnetLayout {
@@ -52,19 +73,8 @@ impl UnetLayout {
     /// The LDM name of a tensor or module with this diffusers name, without `model.diffusion_model.`; `None` for names
     /// that a UNet of this layout does not have.
     pub(crate) fn ldm(&self, name: &str) -> Option<String> {
-        const TOP: [(&str, &str); 7] = [
-            ("time_embedding.linear_1", "time_embed.0"),
-            ("time_embedding.linear_2", "time_embed.2"),
-            ("add_embedding.linear_1", "label_emb.0.0"),
-            ("add_embedding.linear_2", "label_emb.0.2"),
-            ("conv_in", "input_blocks.0.0"),
-            ("conv_norm_out", "out.0"),
-            ("conv_out", "out.2"),
-        ];
-        for (diffusers, ldm) in TOP {
-            if let Some(rest) = below(name, diffusers) {
-                return Some(format!("{ldm}{rest}"));
-            }
+        if let Some(ldm) = TOP.iter().find_map(|(from, to)| renamed(name, from, to)) {
+            return Some(ldm);
         }
         let mut parts = name.splitn(5, '.');
         let (place, first) = (parts.next()?, parts.next()?);
@@ -104,17 +114,13 @@ impl UnetLayout {
     }
 }
 
-/// The names inside a residual block.
 fn resnet(rest: &str) -> Option<String> {
-    const PARTS: [(&str, &str); 6] = [
-        ("norm1", "in_layers.0"),
-        ("conv1", "in_layers.2"),
-        ("time_emb_proj", "emb_layers.1"),
-        ("norm2", "out_layers.0"),
-        ("conv2", "out_layers.3"),
-        ("conv_shortcut", "skip_connection"),
-    ];
-    PARTS.iter().find_map(|(diffusers, ldm)| Some(format!("{ldm}{}", below(rest, diffusers)?)))
+    RESNET.iter().find_map(|(from, to)| renamed(rest, from, to))
+}
+
+/// `name` with `from` at its beginning replaced by `to`; `None` if it does not begin with this part.
+pub(crate) fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
+    Some(format!("{to}{}", below(name, from)?))
 }
 
 /// What follows `prefix` in `name`, beginning with its dot; empty if nothing follows.

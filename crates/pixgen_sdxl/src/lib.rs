@@ -1,10 +1,11 @@
 //! SDXL on candle: text in, image tensor out.
 //!
-//! A [`Pipeline`] is loaded from a model in diffusers layout, on disk or in memory, and draws what a
+//! A [`Pipeline`] is loaded from a model in diffusers layout, on disk or in memory, or from a single file, and draws what a
 //! [`TextToImage`] says. Every part is written from the equations of diffusers and held against it by the parity
 //! tests; sizes come from the model's own configuration files, so the small model of this project and SDXL base run
 //! the same code.
 
+mod checkpoint;
 mod clip;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod noise;
 mod params;
 mod pipeline;
 mod preview;
+mod prompt;
 pub mod scheduler;
 mod source;
 mod text;
@@ -29,9 +31,10 @@ mod half_precision_tests;
 #[cfg(test)]
 mod params_tests;
 
+pub use checkpoint::{Architecture, LoadOptions, LoadReport, PredictionType};
 pub use error::Error;
-pub use lora::{Architecture, LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength};
+pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
 pub use noise::randn;
 pub use pipeline::{Pipeline, StepReport, TextToImage};
 pub use source::ModelSource;
-pub use text::EncodedPrompt;
+pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};

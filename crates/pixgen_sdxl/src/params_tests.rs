@@ -6,13 +6,15 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::checkpoint::{Checkpoint, LoadOptions};
 use crate::params::Params;
-use crate::text::TextEncoders;
+use crate::text::{PromptOptions, TextEncoders};
 use crate::unet::Unet;
 use crate::{ModelSource, randn};
 
-fn source(model: &str) -> ModelSource {
-    ModelSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model))
+fn source(model: &str) -> Checkpoint {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model);
+    Checkpoint::open(&ModelSource::Folder(folder), &LoadOptions::default()).unwrap()
 }
 
 fn bits(x: &Tensor) -> Vec<u32> {
@@ -69,13 +71,14 @@ fn every_weight_of_the_unet() {
 fn every_weight_of_the_text_encoders() {
     for (model, dtype) in [("model_a", DType::F32), ("model_b", DType::F16)] {
         let encoders = TextEncoders::load(&source(model), &Device::Cpu, dtype).unwrap();
+        let chunks = encoders.read("a blue potion", &PromptOptions::plain()).unwrap();
         for params in encoders.params() {
             // The softmax over the keys does not see what is added to all of them.
             let count = check(
                 params,
                 |name| name.ends_with("k_proj.bias"),
                 || {
-                    let encoded = encoders.encode("a blue potion").unwrap();
+                    let encoded = encoders.encode(&chunks, 0).unwrap();
                     [bits(&encoded.hidden), bits(&encoded.pooled)].concat()
                 },
             );

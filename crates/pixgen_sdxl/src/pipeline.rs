@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use candle_core::{DType, Device, Tensor};
 use pixgen_api::SchedulerKind;
 
+use crate::checkpoint::{Checkpoint, LoadOptions, LoadReport};
 use crate::config::ModelIndex;
 use crate::guidance::guide;
 use crate::lora::{Adapters, LoraFile, LoraReport, LoraStrength};
 use crate::noise::randn;
 use crate::preview::LatentPreview;
 use crate::scheduler::SchedulerConfig;
-use crate::text::{EncodedPrompt, TextEncoders};
+use crate::text::{EncodedPrompt, PromptOptions, TextEncoders};
 use crate::unet::{Conditioning, TIME_IDS, Unet};
 use crate::vae::VaeDecoder;
 use crate::{Error, ModelSource};
@@ -41,6 +42,8 @@ pub struct TextToImage {
     /// What to keep out. `None` is no text at all, which models with `force_zeros_for_empty_prompt` tell from the
     /// empty text.
     pub negative_prompt: Option<String>,
+    /// How both are read: which signs mean something, how long they may be, from which layer of the encoders they come.
+    pub prompt_options: PromptOptions,
     /// Width of the image in pixels, a multiple of [`Pipeline::size_step_px`].
     pub width_px: usize,
     /// Height of the image in pixels, a multiple of [`Pipeline::size_step_px`].
@@ -70,6 +73,7 @@ impl Default for TextToImage {
         Self {
             prompt: String::new(),
             negative_prompt: None,
+            prompt_options: PromptOptions::default(),
             width_px: 1024,
             height_px: 1024,
             original_size_px: None,
@@ -97,20 +101,38 @@ pub struct StepReport<'a> {
 }
 
 impl Pipeline {
-    /// Loads a model in diffusers layout.
+    /// Loads a model; tensors that it does not use are written to the log.
     ///
     /// Weights are converted to `dtype`; on the CPU they always become f32, the only dtype that it is fast in.
     ///
     /// # Errors
     /// When files are missing or damaged, or when the model is no SDXL base model.
     pub fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
-        let dtype = if matches!(device, Device::Cpu) { DType::F32 } else { dtype };
-        Self::load_as_is(source, device, dtype)
+        let options = LoadOptions { device: device.clone(), dtype, ..LoadOptions::default() };
+        let (pipeline, report) = Self::load_with(source, &options)?;
+        report.log();
+        Ok(pipeline)
     }
 
-    /// [`Pipeline::load`] with weights in `dtype` on every device.
-    pub(crate) fn load_as_is(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
-        source.check()?;
+    /// Loads a model as `options` say, and tells what was found in its files.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`]; tensors that are missing are an error too, not a part of the report.
+    pub fn load_with(source: &ModelSource, options: &LoadOptions) -> Result<(Self, LoadReport), Error> {
+        let checkpoint = Checkpoint::open(source, options)?;
+        let dtype = if matches!(options.device, Device::Cpu) { DType::F32 } else { options.dtype };
+        let pipeline = Self::load_parts(&checkpoint, &options.device, dtype, Adapters::new(source, options))?;
+        let report = checkpoint.report().take();
+        Ok((pipeline, report))
+    }
+
+    /// `adapters` know how to open the model again.
+    pub(crate) fn load_parts(
+        source: &Checkpoint,
+        device: &Device,
+        dtype: DType,
+        adapters: Adapters,
+    ) -> Result<Self, Error> {
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
@@ -146,7 +168,7 @@ impl Pipeline {
             preview,
             zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
             device: device.clone(),
-            adapters: Adapters::new(source, device),
+            adapters,
         })
     }
 
@@ -262,17 +284,18 @@ impl Pipeline {
     /// What the UNet is told of a prompt.
     ///
     /// # Errors
-    /// When the prompt cannot be tokenized.
-    pub fn encode_prompt(&self, prompt: &str) -> Result<EncodedPrompt, Error> {
-        self.text.encode(prompt)
+    /// When the prompt cannot be tokenized or an option is out of range.
+    pub fn encode_prompt(&self, prompt: &str, options: &PromptOptions) -> Result<EncodedPrompt, Error> {
+        self.text.encode(&self.text.read(prompt, options)?, options.clip_skip)
     }
 
-    /// How many tokens at the end of the prompt are not read, because the text encoders have no room for them.
+    /// How many tokens at the end of the prompt are not read, because they would need more than
+    /// [`PromptOptions::max_chunks`] windows of the text encoders.
     ///
     /// # Errors
-    /// When the prompt cannot be tokenized.
-    pub fn tokens_cut_off(&self, prompt: &str) -> Result<usize, Error> {
-        self.text.tokens_cut_off(prompt)
+    /// As [`Pipeline::encode_prompt`].
+    pub fn tokens_cut_off(&self, prompt: &str, options: &PromptOptions) -> Result<usize, Error> {
+        Ok(self.text.read(prompt, options)?.cut_off)
     }
 
     /// Asks the UNet once: `sample` (b, latent channels, h, w), `timestep` (0 to the last training timestep), one
@@ -351,6 +374,7 @@ impl Pipeline {
                 return Err(Error::Input(format!("{name} is {size}, expected a positive multiple of {step}")));
             }
         }
+        self.text.check(&input.prompt_options)?;
         if input.seeds.is_empty() {
             return Err(Error::Input("seeds is empty, expected one per image".to_owned()));
         }
@@ -368,16 +392,12 @@ impl Pipeline {
 
     /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
     fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
-        let prompt = self.text.encode(&input.prompt)?;
-        let (hidden, pooled) = if guided {
-            let negative = match &input.negative_prompt {
-                None if self.zeros_for_no_prompt => prompt.zeros_like()?,
-                None => self.text.encode("")?,
-                Some(text) => self.text.encode(text)?,
-            };
-            (Tensor::cat(&[negative.hidden, prompt.hidden], 0)?, Tensor::cat(&[negative.pooled, prompt.pooled], 0)?)
-        } else {
-            (prompt.hidden, prompt.pooled)
+        let (prompt, negative) = self.encode_both(input, guided)?;
+        let (hidden, pooled) = match negative {
+            Some(negative) => {
+                (Tensor::cat(&[negative.hidden, prompt.hidden], 0)?, Tensor::cat(&[negative.pooled, prompt.pooled], 0)?)
+            }
+            None => (prompt.hidden, prompt.pooled),
         };
         let size = (input.height_px, input.width_px);
         let (original, target) = (input.original_size_px.unwrap_or(size), input.target_size_px.unwrap_or(size));
@@ -385,6 +405,36 @@ impl Pipeline {
         let sizes = [original.0, original.1, corner.0, corner.1, target.0, target.1].map(|px| px as f32);
         let prompts = hidden.dim(0)?;
         Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
+    }
+
+    /// The prompt and, with guidance, the negative prompt, both of the same length.
+    fn encode_both(&self, input: &TextToImage, guided: bool) -> Result<(EncodedPrompt, Option<EncodedPrompt>), Error> {
+        let options = &input.prompt_options;
+        let read = |text: &str| -> Result<_, Error> {
+            let chunks = self.text.read(text, options)?;
+            if chunks.cut_off > 0 {
+                tracing::warn!(
+                    tokens = chunks.cut_off,
+                    max_chunks = options.max_chunks,
+                    "the end of a prompt is not read"
+                );
+            }
+            Ok(chunks)
+        };
+        let prompt = read(&input.prompt)?;
+        if !guided {
+            return Ok((self.text.encode(&prompt, options.clip_skip)?, None));
+        }
+        if input.negative_prompt.is_none() && self.zeros_for_no_prompt {
+            let prompt = self.text.encode(&prompt, options.clip_skip)?;
+            let negative = prompt.zeros_like()?;
+            return Ok((prompt, Some(negative)));
+        }
+        let negative = read(input.negative_prompt.as_deref().unwrap_or_default())?;
+        let longest = prompt.len().max(negative.len());
+        // diffusers' SDXL pipelines skip no layer for the negative prompt.
+        let negative = self.text.encode(&negative.filled_up_to(longest), 0)?;
+        Ok((self.text.encode(&prompt.filled_up_to(longest), options.clip_skip)?, Some(negative)))
     }
 
     /// (n, latent channels, h, w)

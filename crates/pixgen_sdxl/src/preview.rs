@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
-use crate::{Error, ModelSource};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 
 const FILE: &str = "vae/latent_preview.json";
 const SDXL_SCALING_FACTOR: f64 = 0.13025;
@@ -27,7 +28,7 @@ struct PreviewFile {
 impl LatentPreview {
     /// The model's own map, else SDXL's if it has SDXL's autoencoder, else none.
     pub(crate) fn load(
-        source: &ModelSource,
+        source: &Checkpoint,
         latent_channels: usize,
         scaling_factor: f64,
         device: &Device,

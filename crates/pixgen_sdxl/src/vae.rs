@@ -2,11 +2,12 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::config::{VaeConfig, require};
 use crate::nn::{Conv2d, GroupNorm, Linear, attention, split_qkv};
 use crate::unet::{ResnetBlock, ResnetSizes};
 use crate::weights::{Scope, Weights};
-use crate::{Error, ModelSource};
 
 const FILE: &str = "vae/config.json";
 /// Everywhere in the autoencoder, unlike in the UNet.
@@ -29,7 +30,7 @@ pub(crate) struct VaeDecoder {
 }
 
 impl VaeDecoder {
-    pub(crate) fn load(source: &ModelSource, device: &Device, dtype: DType) -> std::result::Result<Self, Error> {
+    pub(crate) fn load(source: &Checkpoint, device: &Device, dtype: DType) -> std::result::Result<Self, Error> {
         let config: VaeConfig = source.json(FILE)?;
         check(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         // SDXL's own autoencoder overflows in f16; only models that say otherwise were fine-tuned not to.
@@ -37,6 +38,9 @@ impl VaeDecoder {
         let dtype = if upcast { DType::F32 } else { dtype };
         let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
         let vae = Self::build(&weights.root(), config, device, dtype)?;
+        for unread in ["encoder", "quant_conv"] {
+            weights.root().pp(unread).is_not_needed();
+        }
         weights.finish()?;
         Ok(vae)
     }
@@ -207,14 +211,11 @@ struct Attention {
 
 impl Attention {
     fn load(scope: &Scope<'_>, channels: usize, groups: usize) -> std::result::Result<Self, Error> {
-        // Files from before diffusers 0.15 have the old names.
-        let old = scope.contains("query.weight");
-        let [q, k, v, out] =
-            if old { ["query", "key", "value", "proj_attn"] } else { ["to_q", "to_k", "to_v", "to_out.0"] };
+        let scopes = [scope.pp("to_q"), scope.pp("to_k"), scope.pp("to_v")];
         Ok(Self {
             group_norm: GroupNorm::load(&scope.pp("group_norm"), channels, groups, EPS)?,
-            to_qkv: Linear::load_joined(&[scope.pp(q), scope.pp(k), scope.pp(v)], channels, channels, true)?,
-            to_out: Linear::load(&scope.pp(out), channels, channels)?,
+            to_qkv: Linear::load_joined(&scopes, channels, channels, true)?,
+            to_out: Linear::load(&scope.pp("to_out.0"), channels, channels)?,
         })
     }
 

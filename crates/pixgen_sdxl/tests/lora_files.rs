@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use pixgen_sdxl::{Architecture, Error, LoraError, LoraFile, LoraStrength, ModelSource, Pipeline};
+use pixgen_sdxl::{Error, LoraFile, LoraStrength, ModelFamily, ModelSource, Pipeline, PromptOptions};
 use tempfile::TempDir;
 
 const LINEAR: &str = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q";
@@ -114,17 +114,21 @@ fn broken_files() {
     let c = CHANNELS;
 
     let cases: Vec<(&str, Written, &[&str])> = vec![
-        ("empty", write_bytes(b""), &["empty", "expected a .safetensors file"]),
-        ("five bytes", write_bytes(b"\x05\0\0\0\0"), &["has 5 bytes", "up to byte 8"]),
-        ("web page", write_bytes(b"\n<!DOCTYPE html><html></html>"), &["a web page", "login"]),
-        ("pickle", write_bytes(b"PK\x03\x04 and so on, for a while"), &["pickled PyTorch file"]),
+        ("empty", write_bytes(b""), &["it is empty"]),
+        ("five bytes", write_bytes(b"\x05\0\0\0\0"), &["it has 5 bytes", "expected at least the 8"]),
+        ("web page", write_bytes(b"\n<!DOCTYPE html><html></html>"), &["a web page", "download the file itself"]),
+        ("pickle", write_bytes(b"PK\x03\x04 and so on, for a while"), &["a PyTorch checkpoint", "can run any program"]),
         ("gguf", write_bytes(b"GGUF\x03\0\0\0and more"), &["a GGUF file"]),
-        ("lfs pointer", write_bytes(b"version https://git-lfs.github.com/spec/v1"), &["Git LFS pointer"]),
-        ("absurd header", write_bytes(&absurd), &["header has 18446744073709551615 bytes"]),
-        ("header beyond the end", write_bytes(&longer), &["up to byte 90000008", "download it again"]),
-        ("garbled header", write_bytes(&garbled), &["damaged", "header cannot be read"]),
-        ("cut off in the header", write_bytes(&bytes[..header / 2]), &["download it again", "up to byte"]),
-        ("cut off in the data", write_bytes(&bytes[..bytes.len() - 5]), &["download it again", "up to byte"]),
+        (
+            "lfs pointer",
+            write_bytes(b"version https://git-lfs.github.com/spec/v1"),
+            &["git-lfs pointer", "git lfs pull"],
+        ),
+        ("absurd header", write_bytes(&absurd), &["its header has 18446744073709551615 bytes"]),
+        ("header beyond the end", write_bytes(&longer), &["its header has 90000000 bytes", "download it again"]),
+        ("garbled header", write_bytes(&garbled), &["damaged", "its header is no JSON"]),
+        ("cut off in the header", write_bytes(&bytes[..header / 2]), &["its header has", "download it again"]),
+        ("cut off in the data", write_bytes(&bytes[..bytes.len() - 5]), &["it is cut off", "download it again"]),
         ("no down", write(without(good(), "down.weight"), &[]), &[LINEAR, "has the up (B) matrix", "not the down (A)"]),
         ("no up", write(without(good(), "up.weight"), &[]), &[LINEAR, "has the down (A) matrix", "not the up (B)"]),
         ("ranks differ", write(pair(LINEAR, &[2, c], &[c, 3]), &[]), &[LINEAR, "down [2, 12] and up [12, 3]"]),
@@ -302,7 +306,7 @@ fn broken_files() {
 #[test]
 fn a_file_that_is_not_there_and_strengths_that_are_no_numbers() {
     let error = LoraFile::open("no/such.safetensors").unwrap_err();
-    assert!(matches!(error, Error::Lora(LoraError::Read { .. })), "{error:?}");
+    assert!(matches!(error, Error::Read { .. }), "{error:?}");
     let file = LoraFile::open(fixture("kohya_ldm")).unwrap();
     for strength in [f64::NAN, f64::INFINITY] {
         let strength = LoraStrength { unet: 1.0, text: strength };
@@ -338,7 +342,14 @@ fn what_does_not_fit_is_reported_and_the_rest_applied() {
 #[test]
 fn an_error_leaves_the_model_as_it_was() {
     let prompt = |pipeline: &Pipeline| {
-        pipeline.encode_prompt("a potion").unwrap().hidden.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        pipeline
+            .encode_prompt("a potion", &PromptOptions::default())
+            .unwrap()
+            .hidden
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
     };
     let mut pipeline = pipeline();
     let base = prompt(&pipeline);
@@ -354,26 +365,26 @@ fn an_error_leaves_the_model_as_it_was() {
 }
 
 #[test]
-fn architectures_are_told_without_a_model() {
+fn families_are_told_without_a_model() {
     let cases = [
-        ("lora_unet_single_blocks_3_linear1", Architecture::Flux),
-        ("lora_unet_joint_blocks_0_context_block_mlp_fc1", Architecture::Sd3),
-        ("transformer.transformer_blocks.0.attn.add_k_proj", Architecture::Sd3),
-        ("diffusion_model.blocks.0.self_attn.q", Architecture::Transformer),
+        ("lora_unet_single_blocks_3_linear1", ModelFamily::Flux),
+        ("lora_unet_joint_blocks_0_context_block_mlp_fc1", ModelFamily::Sd3),
+        ("transformer.transformer_blocks.0.attn.add_k_proj", ModelFamily::Sd3),
+        ("diffusion_model.blocks.0.self_attn.q", ModelFamily::Transformer),
     ];
     for (module, expected) in cases {
         let file = write(pair(module, &[2, 5], &[5, 2]), &[]);
-        assert_eq!(LoraFile::open(&file.path).unwrap().info().architecture, Some(expected), "{module}");
+        assert_eq!(LoraFile::open(&file.path).unwrap().info().family, Some(expected), "{module}");
     }
     let widths = [
-        (768, Architecture::Sd1),
-        (1024, Architecture::Sd2),
-        (1280, Architecture::SdxlRefiner),
-        (2048, Architecture::Sdxl),
+        (768, ModelFamily::Sd1),
+        (1024, ModelFamily::Sd2),
+        (1280, ModelFamily::SdxlRefiner),
+        (2048, ModelFamily::Sdxl),
     ];
     for (width, expected) in widths {
         let module = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k";
         let file = write(pair(module, &[2, width], &[5, 2]), &[]);
-        assert_eq!(LoraFile::open(&file.path).unwrap().info().architecture, Some(expected));
+        assert_eq!(LoraFile::open(&file.path).unwrap().info().family, Some(expected));
     }
 }

@@ -1,7 +1,6 @@
 //! Holds every part of the model, and whole runs, against diffusers and transformers.
 //!
-//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`, those of adapters in
-//! `parity/fixtures/lora` from `parity/make_lora_fixtures.py`.
+//! The reference values in `parity/fixtures` come from the scripts `parity/make_*fixtures.py`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
 
@@ -17,3 +16,5 @@ mod runs;
 mod schedulers;
 #[path = "parity/support.rs"]
 mod support;
+#[path = "parity/text.rs"]
+mod text;

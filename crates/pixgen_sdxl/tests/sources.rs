@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
+use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, TextToImage};
 use tempfile::TempDir;
 
 fn fixture(model: &str) -> PathBuf {
@@ -199,7 +199,8 @@ fn prefixed_text_encoder_weights_are_read_too() {
     assert!(tensors.contains_key("embeddings.token_embedding.weight"), "the fixture has the flat names");
     let prefixed = tensors.into_iter().map(|(name, tensor)| (format!("text_model.{name}"), tensor)).collect();
     candle_core::safetensors::save(&prefixed, &file).unwrap();
-    let encode = |pipeline: Pipeline| pipeline.encode_prompt("a blue potion").unwrap().hidden;
+    let encode =
+        |pipeline: Pipeline| pipeline.encode_prompt("a blue potion", &PromptOptions::default()).unwrap().hidden;
     let (flat, prefixed) = (encode(load(&fixture("model_a")).unwrap()), encode(load(folder.path()).unwrap()));
     assert_eq!(flat.to_vec3::<f32>().unwrap(), prefixed.to_vec3::<f32>().unwrap());
 }

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::diff::{Diff, same_shape};
 use super::dora::Axis;
 use super::factors::{Factor, Factors};
 use super::file::{Change, LoraFile, Module};
-use super::info::Architecture;
+use super::info::ModelFamily;
 use super::keys::{COMPONENTS, Keys, Place};
 use super::{LoraError, LoraFileReport, LoraReport, LoraStrength};
+use crate::checkpoint::{Checkpoint, LoadOptions};
 use crate::params::Params;
 use crate::weights::Weights;
 use crate::{Error, ModelSource};
@@ -27,7 +28,7 @@ type WeightName = (usize, String);
 #[derive(Debug)]
 pub(crate) struct Adapters {
     source: ModelSource,
-    device: Device,
+    options: LoadOptions,
     /// Made when the first adapter comes.
     keys: Option<Keys>,
     /// Weights that may differ from the model's file.
@@ -85,10 +86,11 @@ fn delta(change: &Change, base: &Tensor, factors: &Factors, strength: f64) -> Re
 type Plan<'a> = BTreeMap<WeightName, Vec<Planned<'a>>>;
 
 impl Adapters {
-    pub(crate) fn new(source: &ModelSource, device: &Device) -> Self {
+    /// For a model that was loaded from `source` as `options` say.
+    pub(crate) fn new(source: &ModelSource, options: &LoadOptions) -> Self {
         Self {
             source: source.clone(),
-            device: device.clone(),
+            options: options.clone(),
             keys: None,
             changed: BTreeSet::new(),
             keep: false,
@@ -118,7 +120,7 @@ impl Adapters {
             report.files.push(plan_file(keys, index, file, *strength, &mut plan)?);
         }
 
-        let mut originals = Originals::new(&self.source, &self.device, params);
+        let mut originals = Originals::new(&self.source, &self.options, params);
         let outdated: Vec<_> = self.changed.iter().filter(|name| !plan.contains_key(*name)).cloned().collect();
         for name in outdated {
             let original = self.original(&name, &mut originals)?;
@@ -153,7 +155,7 @@ impl Adapters {
         for planned in batch.iter().flat_map(|(_, planned)| planned) {
             wanted[planned.file].extend(planned.factors());
         }
-        let factors = Factors::upload(&wanted, |file, factor| loras[file].0.bytes(&factor.key), &self.device)?;
+        let factors = Factors::upload(&wanted, |file, factor| loras[file].0.bytes(&factor.key), &self.options.device)?;
         for (name, planned) in batch {
             let base = self.original(name, originals)?.to_dtype(DType::F32)?;
             let mut merged = base.clone();
@@ -191,14 +193,15 @@ impl Adapters {
 /// The weight files of a model, opened when the first weight of a component is asked for.
 struct Originals<'a> {
     source: ModelSource,
-    device: Device,
+    options: LoadOptions,
     params: [&'a Params; 3],
+    checkpoint: Option<Checkpoint>,
     weights: [Option<Weights>; 3],
 }
 
 impl<'a> Originals<'a> {
-    fn new(source: &ModelSource, device: &Device, params: [&'a Params; 3]) -> Self {
-        Self { source: source.clone(), device: device.clone(), params, weights: [None, None, None] }
+    fn new(source: &ModelSource, options: &LoadOptions, params: [&'a Params; 3]) -> Self {
+        Self { source: source.clone(), options: options.clone(), params, checkpoint: None, weights: [None, None, None] }
     }
 
     fn read(&mut self, (component, name): &WeightName) -> std::result::Result<Tensor, Error> {
@@ -207,8 +210,12 @@ impl<'a> Originals<'a> {
             Some(weights) => weights,
             empty => {
                 let stem = if *component == 0 { "diffusion_pytorch_model" } else { "model" };
-                let opened = Weights::open(&self.source, COMPONENTS[*component], stem, &self.device, layer.dtype())?;
-                empty.insert(opened)
+                let checkpoint = match &mut self.checkpoint {
+                    Some(checkpoint) => checkpoint,
+                    none => none.insert(Checkpoint::open(&self.source, &self.options)?),
+                };
+                let device = &self.options.device;
+                empty.insert(Weights::open(checkpoint, COMPONENTS[*component], stem, device, layer.dtype())?)
             }
         };
         weights.original(name, layer.shape())
@@ -231,19 +238,19 @@ fn plan_file<'a>(
     let mut report = LoraFileReport { file: file.name().to_owned(), ..LoraFileReport::default() };
     report.unknown.extend(file.unread().iter().cloned());
     // A file of another Stable Diffusion has names, and even some shapes, in common with SDXL.
-    let relative = match file.info().architecture {
-        Some(other @ (Architecture::Sd1 | Architecture::Sd2 | Architecture::SdxlRefiner)) => Some(other),
+    let relative = match file.info().family {
+        Some(other @ (ModelFamily::Sd1 | ModelFamily::Sd2 | ModelFamily::SdxlRefiner)) => Some(other),
         _ => None,
     };
-    let foreign = |architecture| LoraError::OtherArchitecture {
+    let foreign = |family| LoraError::OtherFamily {
         file: file.name().to_owned(),
-        architecture,
+        family,
         evidence: file.info().evidence.clone(),
     };
     let mut taken: HashMap<WeightName, &str> = HashMap::new();
     for module in file.modules() {
         let Some(place) = keys.find(&module.name) else {
-            match (relative, Architecture::of_module(&module.name)) {
+            match (relative, ModelFamily::of_module(&module.name)) {
                 (Some(other), _) => return Err(foreign(other)),
                 (None, Some(_)) => report.foreign.push(module.name.clone()),
                 (None, None) => report.unknown.push(module.name.clone()),
@@ -279,13 +286,13 @@ fn plan_file<'a>(
         }
     }
     if report.applied == 0 && report.idle == 0 {
-        if let Some(other) = file.info().architecture.filter(|other| *other != Architecture::Sdxl) {
+        if let Some(other) = file.info().family.filter(|other| *other != ModelFamily::Sdxl) {
             return Err(foreign(other));
         }
         let keys = report.unknown.iter().chain(&report.foreign).take(NAMED).cloned().collect();
         return Err(LoraError::NothingFits { file: file.name().to_owned(), count: file.tensors(), keys });
     }
-    for (what, names) in [("unknown", &report.unknown), ("of another architecture", &report.foreign)] {
+    for (what, names) in [("unknown", &report.unknown), ("of another family of models", &report.foreign)] {
         if !names.is_empty() {
             let first = &names[..names.len().min(NAMED)];
             tracing::warn!(file = file.name(), count = names.len(), ?first, "the LoRA has parts that are {what}");

@@ -1,65 +1,13 @@
 //! Why an adapter file cannot be used, as sentences that say what was found, what was expected and what to do.
 
-use std::io;
-
 use thiserror::Error;
 
-use super::Architecture;
+use super::ModelFamily;
 
 /// Why an adapter file could not be read or does not fit the model.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoraError {
-    /// The file could not be read.
-    #[error("the LoRA {file} could not be read ({reason}): check the path and its permissions")]
-    Read {
-        /// The file.
-        file: String,
-        /// What the operating system said.
-        #[source]
-        reason: io::Error,
-    },
-    /// The file has another format.
-    #[error("the LoRA {file} is {found}, expected a .safetensors file: {advice}")]
-    OtherFormat {
-        /// The file.
-        file: String,
-        /// What it is instead.
-        found: String,
-        /// What to do.
-        advice: String,
-    },
-    /// The length of the header is absurd.
-    #[error(
-        "the LoRA {file} says that its header has {found} bytes, of {size} bytes of the whole file and at most \
-         100000000 that the format allows: it is damaged or no .safetensors file, download it again"
-    )]
-    Header {
-        /// The file.
-        file: String,
-        /// Length that the file says its header has.
-        found: u64,
-        /// Size of the file in bytes.
-        size: u64,
-    },
-    /// The file ends too early.
-    #[error("the LoRA {file} has {found} bytes, its header names tensors up to byte {expected}: download it again")]
-    Truncated {
-        /// The file.
-        file: String,
-        /// Size of the file in bytes.
-        found: u64,
-        /// Size that the header asks for.
-        expected: u64,
-    },
-    /// The header cannot be read.
-    #[error("the LoRA {file} is damaged ({reason}): download it again")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What the reader of the format said.
-        reason: String,
-    },
     /// Metadata that the weights' scale depends on cannot be read.
     #[error("the LoRA {file} has unusable metadata in {field} ({reason}): its strength is unknown, save it again")]
     Metadata {
@@ -156,12 +104,12 @@ pub enum LoraError {
         expected: Vec<usize>,
     },
     /// The adapter belongs to another kind of model.
-    #[error("the LoRA {file} was made for {architecture}, the model is SDXL ({evidence}): choose a LoRA made for SDXL")]
-    OtherArchitecture {
+    #[error("the LoRA {file} was made for {family}, the model is SDXL ({evidence}): choose a LoRA made for SDXL")]
+    OtherFamily {
         /// The file.
         file: String,
         /// What it was made for.
-        architecture: Architecture,
+        family: ModelFamily,
         /// How that was seen.
         evidence: String,
     },

@@ -1,14 +1,10 @@
 //! Reads an adapter file: its tensors grouped by module and kind, checked before anything touches the model.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
-use serde::Deserialize;
+use safetensors::Dtype;
 
 use super::diff::Diff;
 use super::dora::Magnitude;
@@ -20,27 +16,19 @@ use super::lora::Lora;
 use super::suffix::Part;
 use super::{LoraError, LoraKind};
 use crate::Error;
-
-/// The longest header that the safetensors format allows.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
+use crate::checkpoint::TensorFile;
 
 /// An adapter on disk: memory-mapped, its tensors grouped and checked.
 ///
 /// Reads LoRA, LoCon, LoHa, LoKr, DoRA and full differences as kohya's sd-scripts, LyCORIS, PEFT and diffusers write
 /// them. The file must not be written to while this exists.
+#[derive(Debug)]
 pub struct LoraFile {
-    name: String,
-    data: MmapedSafetensors,
+    data: TensorFile,
     modules: Vec<Module>,
     unread: Vec<String>,
     tensors: usize,
     info: LoraInfo,
-}
-
-impl fmt::Debug for LoraFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoraFile").field("name", &self.name).field("info", &self.info).finish_non_exhaustive()
-    }
 }
 
 /// What a file says of one layer of the model.
@@ -160,28 +148,17 @@ impl Parts<'_> {
     }
 }
 
-/// What this crate reads of a safetensors header itself: candle's reader keeps the rest.
-#[derive(Deserialize)]
-struct Header {
-    #[serde(rename = "__metadata__", default)]
-    metadata: BTreeMap<String, String>,
-    #[serde(flatten)]
-    tensors: BTreeMap<String, HeaderEntry>,
-}
-
-#[derive(Deserialize)]
-struct HeaderEntry {
-    data_offsets: (u64, u64),
-}
-
 impl LoraFile {
     /// Opens and checks an adapter file (`.safetensors`). Every number in it is looked at once.
     ///
     /// # Errors
-    /// [`Error::Lora`] when the file is no adapter, is cut off, or holds tensors that do not fit each other or numbers
-    /// that are not finite. Whether it fits a model is found out by [`Pipeline::set_loras`](crate::Pipeline::set_loras).
+    /// [`Error::ForeignFile`] and [`Error::DamagedWeights`] when it is no whole safetensors file, [`Error::Lora`] when it
+    /// is no adapter, or holds tensors that do not fit each other or numbers that are not finite. Whether it fits a model
+    /// is found out by [`Pipeline::set_loras`](crate::Pipeline::set_loras).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Ok(Self::read(path.as_ref())?)
+        let path = path.as_ref();
+        let data = TensorFile::open(path, path.display().to_string())?;
+        Ok(Self::read(data)?)
     }
 
     /// What the file is, from its tensors and metadata.
@@ -193,7 +170,7 @@ impl LoraFile {
     /// The path that it was opened with.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.data.name()
     }
 
     pub(super) fn modules(&self) -> &[Module] {
@@ -212,42 +189,43 @@ impl LoraFile {
 
     /// A tensor's bytes in the memory map.
     pub(super) fn bytes(&self, key: &str) -> candle_core::Result<&[u8]> {
-        Ok(self.data.get(key)?.data())
+        match self.data.stored(key) {
+            Some((_, _, bytes)) => Ok(bytes),
+            None => candle_core::bail!("{} has no tensor {key}", self.name()),
+        }
     }
 
-    fn read(path: &Path) -> Result<Self, LoraError> {
-        let name = path.display().to_string();
-        let metadata = read_header(path, &name)?;
-        #[allow(unsafe_code, reason = "a memory map is the only way not to hold a file twice")]
-        // SAFETY: the map lives as long as the `LoraFile`, whose documentation asks for the file not to be written
-        // to; a file cut off by another process meanwhile ends this one with SIGBUS, as with every memory map.
-        let data = unsafe { MmapedSafetensors::new(path) };
-        let data = data.map_err(|error| LoraError::Damaged {
-            file: name.clone(),
-            reason: crate::weights::without_backtrace(&error),
-        })?;
-        let peft = PeftConfig::read(&metadata, &name)?;
+    fn read(data: TensorFile) -> Result<Self, LoraError> {
+        let name = data.name().to_owned();
+        let empty = HashMap::new();
+        let metadata = data.notes().unwrap_or(&empty);
+        let peft = PeftConfig::read(metadata, &name)?;
 
         let mut grouped: BTreeMap<String, (BTreeMap<Part, Factor>, bool)> = BTreeMap::new();
         let mut unread = Vec::new();
         let mut keys: Vec<String> = Vec::new();
-        for (key, view) in data.tensors() {
+        for key in data.names() {
+            let Some((stored, shape, bytes)) = data.stored(&key) else { continue };
             keys.push(key.clone());
             let Some((module, part)) = Part::split(&key) else {
                 unread.push(key);
                 continue;
             };
-            let dtype = DType::try_from(view.dtype()).ok();
-            let factor = Factor {
-                key: key.clone(),
-                shape: view.shape().to_vec(),
-                // Alphas may be integers: they are read as numbers of any kind.
-                dtype: dtype.filter(|dtype| dtype.is_float() || part == Part::Alpha).ok_or_else(|| {
-                    LoraError::Dtype { file: name.clone(), key: key.clone(), found: format!("{:?}", view.dtype()) }
-                })?,
+            let dtype = match stored {
+                Dtype::F16 => DType::F16,
+                Dtype::BF16 => DType::BF16,
+                Dtype::F32 => DType::F32,
+                Dtype::F64 => DType::F64,
+                // Alphas may be integers.
+                Dtype::I64 if part == Part::Alpha => DType::I64,
+                Dtype::I32 if part == Part::Alpha => DType::I32,
+                other => {
+                    return Err(LoraError::Dtype { file: name, key, found: format!("{other:?}") });
+                }
             };
-            if part != Part::Alpha {
-                check_finite(&name, &factor, view.data())?;
+            let factor = Factor { key: key.clone(), shape: shape.to_vec(), dtype };
+            if part != Part::Alpha && !is_finite(dtype, bytes) {
+                return Err(LoraError::NotFinite { file: name, key });
             }
             let (parts, from_peft) = grouped.entry(module.to_owned()).or_default();
             *from_peft |= key.contains(".lora_A") || key.contains(".lora_B");
@@ -261,7 +239,8 @@ impl LoraFile {
         for (module, (mut parts, from_peft)) in grouped {
             let mut scale = Scale { alpha: None, by_root: false };
             if let Some(alpha) = parts.remove(&Part::Alpha) {
-                scale.alpha = Some(read_alpha(&data, &name, &module, &alpha)?);
+                let bytes = data.stored(&alpha.key).map_or(&[][..], |(_, _, bytes)| bytes);
+                scale.alpha = Some(read_alpha(bytes, &name, &module, &alpha)?);
             } else if from_peft {
                 scale = peft.scale(&module);
             }
@@ -270,64 +249,8 @@ impl LoraFile {
                 modules.push(module);
             }
         }
-        let info = LoraInfo::new(&modules, &keys, &metadata);
-        Ok(Self { tensors: keys.len(), name, data, modules, unread, info })
-    }
-}
-
-/// Reads the metadata, and refuses what is no safetensors file with a sentence that says what it is.
-fn read_header(path: &Path, name: &str) -> Result<BTreeMap<String, String>, LoraError> {
-    let io = |reason| LoraError::Read { file: name.to_owned(), reason };
-    let mut file = File::open(path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
-    let mut start = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut start).map_err(io)?;
-    if let Some((found, advice)) = other_format(&start) {
-        return Err(LoraError::OtherFormat {
-            file: name.to_owned(),
-            found: found.to_owned(),
-            advice: advice.to_owned(),
-        });
-    }
-    let Ok(start) = <[u8; 8]>::try_from(start) else {
-        return Err(LoraError::Truncated { file: name.to_owned(), found: size, expected: 8 });
-    };
-    let length = u64::from_le_bytes(start);
-    if length > MAX_HEADER_BYTES {
-        return Err(LoraError::Header { file: name.to_owned(), found: length, size });
-    }
-    if length > size - 8 {
-        return Err(LoraError::Truncated { file: name.to_owned(), found: size, expected: 8 + length });
-    }
-    let mut text = Vec::new();
-    file.take(length).read_to_end(&mut text).map_err(io)?;
-    let header: Header = serde_json::from_slice(&text).map_err(|error| LoraError::Damaged {
-        file: name.to_owned(),
-        reason: format!("its header cannot be read: {error}"),
-    })?;
-    let end = header.tensors.values().map(|entry| entry.data_offsets.1).max().unwrap_or(0);
-    let expected = (8 + length).saturating_add(end);
-    if expected > size {
-        return Err(LoraError::Truncated { file: name.to_owned(), found: size, expected });
-    }
-    Ok(header.metadata)
-}
-
-/// What a file that begins like this is, if it is known not to be a safetensors file.
-fn other_format(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    let text: Vec<u8> = start.iter().skip_while(|byte| byte.is_ascii_whitespace()).copied().collect();
-    if start.is_empty() {
-        Some(("empty", "download it again"))
-    } else if text.starts_with(b"<") {
-        Some(("a web page", "the download needs a login or another link"))
-    } else if start.starts_with(b"PK") || start.starts_with(&[0x80, 0x02]) {
-        Some(("a pickled PyTorch file", "such files can run code; look for the .safetensors version"))
-    } else if start.starts_with(b"GGUF") {
-        Some(("a GGUF file", "look for the .safetensors version"))
-    } else if text.starts_with(b"version ") || text.starts_with(b"version") {
-        Some(("a Git LFS pointer", "fetch the file itself with git lfs pull"))
-    } else {
-        None
+        let info = LoraInfo::new(&modules, &keys, metadata);
+        Ok(Self { tensors: keys.len(), data, modules, unread, info })
     }
 }
 
@@ -370,14 +293,13 @@ fn build(mut parts: Parts<'_>, scale: &Scale) -> Result<Option<Module>, LoraErro
     Ok(Some(Module { name: parts.module.to_owned(), weight, magnitude, bias }))
 }
 
-fn read_alpha(data: &MmapedSafetensors, file: &str, module: &str, alpha: &Factor) -> Result<f64, LoraError> {
+fn read_alpha(bytes: &[u8], file: &str, module: &str, alpha: &Factor) -> Result<f64, LoraError> {
     let refuse = |found: String| LoraError::Alpha { file: file.to_owned(), module: module.to_owned(), found };
     if alpha.shape.iter().product::<usize>() != 1 {
         return Err(refuse(format!("of shape {:?}", alpha.shape)));
     }
     let read = || -> candle_core::Result<f64> {
-        let tensor: Tensor = data.load(&alpha.key, &Device::Cpu)?;
-        tensor.to_dtype(DType::F64)?.flatten_all()?.get(0)?.to_scalar()
+        Tensor::from_raw_buffer(bytes, alpha.dtype, &[1], &Device::Cpu)?.to_dtype(DType::F64)?.get(0)?.to_scalar()
     };
     match read() {
         Ok(alpha) if alpha.is_finite() => Ok(alpha),
@@ -386,33 +308,19 @@ fn read_alpha(data: &MmapedSafetensors, file: &str, module: &str, alpha: &Factor
     }
 }
 
-/// Refuses infinities and NaNs: every bit of the exponent is set in them.
-fn check_finite(file: &str, factor: &Factor, data: &[u8]) -> Result<(), LoraError> {
+/// Whether there is no infinity and no NaN: every bit of the exponent is set in them.
+fn is_finite(dtype: DType, data: &[u8]) -> bool {
     // Whole blocks are folded without a branch, so that the compiler uses vector instructions.
     const BLOCK_BYTES: usize = 1 << 16;
-    let finite = match factor.dtype {
-        DType::F16 => data.chunks(BLOCK_BYTES).all(|block| finite_16(block, 0x7c00)),
-        DType::BF16 => data.chunks(BLOCK_BYTES).all(|block| finite_16(block, 0x7f80)),
-        DType::F32 => data.chunks(BLOCK_BYTES).all(|block| {
+    data.chunks(BLOCK_BYTES).all(|block| match dtype {
+        DType::F16 => finite_16(block, 0x7c00),
+        DType::BF16 => finite_16(block, 0x7f80),
+        DType::F32 => {
             let bad = |word: &[u8; 4]| u32::from_le_bytes(*word) & 0x7f80_0000 == 0x7f80_0000;
             !block.as_chunks::<4>().0.iter().fold(false, |any, word| any | bad(word))
-        }),
-        DType::F64 => data.chunks(BLOCK_BYTES).all(|block| {
-            let bad = |word: &[u8; 8]| !f64::from_le_bytes(*word).is_finite();
-            !block.as_chunks::<8>().0.iter().fold(false, |any, word| any | bad(word))
-        }),
-        other => {
-            return Err(LoraError::Dtype {
-                file: file.to_owned(),
-                key: factor.key.clone(),
-                found: format!("{other:?}"),
-            });
         }
-    };
-    if finite {
-        return Ok(());
-    }
-    Err(LoraError::NotFinite { file: file.to_owned(), key: factor.key.clone() })
+        _ => block.as_chunks::<8>().0.iter().fold(true, |all, word| all & f64::from_le_bytes(*word).is_finite()),
+    })
 }
 
 fn finite_16(block: &[u8], exponent: u16) -> bool {

@@ -1,6 +1,6 @@
 //! What a file says of itself: the metadata of sd-scripts, of the modelspec and of PEFT, and what its tensors betray.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde_json::Value;
@@ -29,7 +29,7 @@ pub struct LoraInfo {
     /// at most 64.
     pub trigger_words: Vec<(String, u64)>,
     /// The family of models that it was made for, if its tensors or its metadata show it.
-    pub architecture: Option<Architecture>,
+    pub family: Option<ModelFamily>,
     /// How the family was seen.
     pub(super) evidence: String,
 }
@@ -37,7 +37,7 @@ pub struct LoraInfo {
 /// A family of models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Architecture {
+pub enum ModelFamily {
     /// Stable Diffusion 1.x.
     Sd1,
     /// Stable Diffusion 2.x.
@@ -54,7 +54,7 @@ pub enum Architecture {
     Transformer,
 }
 
-impl fmt::Display for Architecture {
+impl fmt::Display for ModelFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sd1 => "Stable Diffusion 1.x",
@@ -68,24 +68,24 @@ impl fmt::Display for Architecture {
     }
 }
 
-impl Architecture {
+impl ModelFamily {
     /// Whether a module with this name can only belong to the family.
     pub(super) fn of_module(name: &str) -> Option<Self> {
-        const MARKS: [(&str, Architecture); 12] = [
-            ("double_blocks", Architecture::Flux),
-            ("single_blocks", Architecture::Flux),
-            ("single_transformer_blocks", Architecture::Flux),
-            ("joint_blocks", Architecture::Sd3),
-            ("lora_te3_", Architecture::Sd3),
-            ("text_encoder_3.", Architecture::Sd3),
-            ("text_encoders.t5xxl", Architecture::Transformer),
-            ("attn.add_k_proj", Architecture::Sd3),
-            ("attn_add_k_proj", Architecture::Sd3),
-            ("transformer.transformer_blocks.", Architecture::Transformer),
-            ("transformer.blocks.", Architecture::Transformer),
-            ("diffusion_model.blocks.", Architecture::Transformer),
+        const MARKS: [(&str, ModelFamily); 12] = [
+            ("double_blocks", ModelFamily::Flux),
+            ("single_blocks", ModelFamily::Flux),
+            ("single_transformer_blocks", ModelFamily::Flux),
+            ("joint_blocks", ModelFamily::Sd3),
+            ("lora_te3_", ModelFamily::Sd3),
+            ("text_encoder_3.", ModelFamily::Sd3),
+            ("text_encoders.t5xxl", ModelFamily::Transformer),
+            ("attn.add_k_proj", ModelFamily::Sd3),
+            ("attn_add_k_proj", ModelFamily::Sd3),
+            ("transformer.transformer_blocks.", ModelFamily::Transformer),
+            ("transformer.blocks.", ModelFamily::Transformer),
+            ("diffusion_model.blocks.", ModelFamily::Transformer),
         ];
-        MARKS.iter().find(|(mark, _)| name.contains(mark)).map(|(_, architecture)| *architecture)
+        MARKS.iter().find(|(mark, _)| name.contains(mark)).map(|(_, family)| *family)
     }
 
     /// From the channels of the text that a cross-attention reads.
@@ -115,12 +115,12 @@ impl Architecture {
             ("stable-diffusion-3", Self::Sd3),
             ("flux", Self::Flux),
         ];
-        known.into_iter().find(|(mark, _)| text.contains(mark)).map(|(_, architecture)| architecture)
+        known.into_iter().find(|(mark, _)| text.contains(mark)).map(|(_, family)| family)
     }
 }
 
 impl LoraInfo {
-    pub(super) fn new(modules: &[Module], keys: &[String], metadata: &BTreeMap<String, String>) -> Self {
+    pub(super) fn new(modules: &[Module], keys: &[String], metadata: &HashMap<String, String>) -> Self {
         let mut info = Self { modules: modules.len(), ..Self::default() };
         for module in modules {
             let mut add = |kind| {
@@ -141,8 +141,8 @@ impl LoraInfo {
         info.base_model = field(&["ss_base_model_version", "modelspec.architecture", "ss_sd_model_name"]);
         info.title = field(&["modelspec.title", "ss_output_name"]);
         info.trigger_words = metadata.get("ss_tag_frequency").map(|text| trigger_words(text)).unwrap_or_default();
-        if let Some((architecture, evidence)) = detect(modules, keys, info.base_model.as_deref()) {
-            (info.architecture, info.evidence) = (Some(architecture), evidence);
+        if let Some((family, evidence)) = detect(modules, keys, info.base_model.as_deref()) {
+            (info.family, info.evidence) = (Some(family), evidence);
         }
         info
     }
@@ -150,13 +150,13 @@ impl LoraInfo {
 
 /// The family of a file, and how it was seen: names that only one family has, then the width of the text, then the
 /// metadata.
-fn detect(modules: &[Module], keys: &[String], base_model: Option<&str>) -> Option<(Architecture, String)> {
+fn detect(modules: &[Module], keys: &[String], base_model: Option<&str>) -> Option<(ModelFamily, String)> {
     for key in keys {
-        if let Some(architecture) = Architecture::of_module(key) {
+        if let Some(family) = ModelFamily::of_module(key) {
             // A transformer's own blocks name their family more exactly further on.
-            let exact = keys.iter().filter_map(|key| Architecture::of_module(key));
-            let architecture = exact.into_iter().find(|a| *a != Architecture::Transformer).unwrap_or(architecture);
-            return Some((architecture, format!("it has {key}")));
+            let exact = keys.iter().filter_map(|key| ModelFamily::of_module(key));
+            let family = exact.into_iter().find(|a| *a != ModelFamily::Transformer).unwrap_or(family);
+            return Some((family, format!("it has {key}")));
         }
     }
     for module in modules {
@@ -165,12 +165,12 @@ fn detect(modules: &[Module], keys: &[String], base_model: Option<&str>) -> Opti
             continue;
         }
         let Some(channels) = module.weight.as_ref().and_then(|change| change.shape().get(1).copied()) else { continue };
-        if let Some(architecture) = Architecture::of_context(channels) {
-            return Some((architecture, format!("{} reads text of {channels} channels", module.name)));
+        if let Some(family) = ModelFamily::of_context(channels) {
+            return Some((family, format!("{} reads text of {channels} channels", module.name)));
         }
     }
     let base_model = base_model?;
-    Some((Architecture::of_metadata(base_model)?, format!("its metadata names {base_model}")))
+    Some((ModelFamily::of_metadata(base_model)?, format!("its metadata names {base_model}")))
 }
 
 /// `{"folder": {"word": count}}` as words with their counts.
@@ -198,7 +198,7 @@ pub(super) struct PeftConfig {
 }
 
 impl PeftConfig {
-    pub(super) fn read(metadata: &BTreeMap<String, String>, file: &str) -> Result<Self, LoraError> {
+    pub(super) fn read(metadata: &HashMap<String, String>, file: &str) -> Result<Self, LoraError> {
         const FIELD: &str = "lora_adapter_metadata";
         let Some(text) = metadata.get(FIELD) else { return Ok(Self::default()) };
         let refuse = |reason: String| LoraError::Metadata { file: file.to_owned(), field: FIELD.to_owned(), reason };
@@ -259,7 +259,7 @@ mod tests {
     fn scales_of_peft_files() {
         let text = r#"{"unet.lora_alpha": 8, "unet.alpha_pattern": {"proj_in": 2, "^conv_in$": 3},
             "text_encoder.lora_alpha": 6.0, "text_encoder.use_rslora": true}"#;
-        let metadata = BTreeMap::from([("lora_adapter_metadata".to_owned(), text.to_owned())]);
+        let metadata = HashMap::from([("lora_adapter_metadata".to_owned(), text.to_owned())]);
         let config = PeftConfig::read(&metadata, "file").unwrap();
         let cases = [
             ("unet.mid_block.attentions.0.proj_in", 0.5),
@@ -274,7 +274,7 @@ mod tests {
             assert_eq!(config.scale(module).of(4), expected, "{module}");
         }
         for broken in ["[", r#"{"unet.lora_alpha": "8"}"#, r#"{"unet.alpha_pattern": {"a": null}}"#] {
-            let metadata = BTreeMap::from([("lora_adapter_metadata".to_owned(), broken.to_owned())]);
+            let metadata = HashMap::from([("lora_adapter_metadata".to_owned(), broken.to_owned())]);
             assert!(PeftConfig::read(&metadata, "file").is_err(), "{broken}");
         }
     }

@@ -33,7 +33,7 @@ use std::fmt;
 pub(crate) use apply::Adapters;
 pub use error::LoraError;
 pub use file::LoraFile;
-pub use info::{Architecture, LoraInfo};
+pub use info::{LoraInfo, ModelFamily};
 
 /// A kind of adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,6 @@ pub struct LoraFileReport {
     pub idle: usize,
     /// Tensors and modules that no layer and no kind of adapter is known for.
     pub unknown: Vec<String>,
-    /// Modules of another architecture.
+    /// Modules of another family of models.
     pub foreign: Vec<String>,
 }

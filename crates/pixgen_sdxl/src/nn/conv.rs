@@ -36,8 +36,8 @@ impl Conv2d {
         stride: usize,
         padding: usize,
     ) -> std::result::Result<Self, Error> {
-        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?.contiguous()?;
-        let bias = scope.get("bias", outputs)?.reshape((1, outputs))?.contiguous()?;
+        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?;
+        let bias = scope.get("bias", outputs)?.unsqueeze(0)?;
         Ok(Self { weight, bias, stride, padding })
     }
 

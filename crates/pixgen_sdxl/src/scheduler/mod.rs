@@ -10,8 +10,9 @@ use pixgen_api::SchedulerKind;
 use serde::Deserialize;
 
 use self::noise_schedule::{NoiseSchedule, Spacing};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::config::require;
-use crate::{Error, ModelSource};
 
 const FILE: &str = "scheduler/scheduler_config.json";
 
@@ -90,7 +91,7 @@ pub trait Solver {
 
 impl SchedulerConfig {
     /// Reads the model's configuration; the options are checked when a solver is built from it.
-    pub(crate) fn read(source: &ModelSource) -> std::result::Result<Self, Error> {
+    pub(crate) fn read(source: &Checkpoint) -> std::result::Result<Self, Error> {
         source.json(FILE)
     }
 

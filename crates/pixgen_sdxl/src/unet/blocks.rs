@@ -48,18 +48,18 @@ struct Layers {
 }
 
 impl Layers {
-    /// One layer per entry of `inputs`, the channels that come into it.
+    /// One layer per entry of `inputs`, the channels that come into it; `attention` has as many entries, or none.
     fn load(
         scope: &Scope<'_>,
         common: &Common,
         inputs: impl IntoIterator<Item = usize>,
         outputs: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
     ) -> std::result::Result<Self, Error> {
         let (mut resnets, mut attentions) = (Vec::new(), Vec::new());
         for (layer, inputs) in inputs.into_iter().enumerate() {
             resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs, outputs))?);
-            if let Some(sizes) = attention {
+            if let Some(sizes) = attention.get(layer).copied() {
                 let scope = scope.pp("attentions").pp(layer);
                 attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
             }
@@ -93,7 +93,7 @@ impl DownBlock {
         common: &Common,
         (inputs, outputs): (usize, usize),
         layers: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
         downsamples: bool,
     ) -> std::result::Result<Self, Error> {
         let inputs = (0..layers).map(|layer| if layer == 0 { inputs } else { outputs });
@@ -132,12 +132,12 @@ impl DownBlock {
     }
 }
 
-/// `UNetMidBlock2DCrossAttn`.
+/// `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` as diffusers' UNet builds it: one residual block.
 #[derive(Debug)]
 pub(super) struct MidBlock {
     before: ResnetBlock,
-    attention: SpatialTransformer,
-    after: ResnetBlock,
+    attention: Option<SpatialTransformer>,
+    after: Option<ResnetBlock>,
 }
 
 impl MidBlock {
@@ -145,24 +145,31 @@ impl MidBlock {
         scope: &Scope<'_>,
         common: &Common,
         channels: usize,
-        attention: AttentionSizes,
+        attention: Option<AttentionSizes>,
     ) -> std::result::Result<Self, Error> {
-        let sizes = common.resnet(channels, channels);
+        let resnet = |name: &str| ResnetBlock::load(&scope.pp(name), common.resnet(channels, channels));
+        let transformer =
+            |sizes| SpatialTransformer::load(&scope.pp("attentions.0"), common.transformer(channels, sizes));
         Ok(Self {
-            before: ResnetBlock::load(&scope.pp("resnets.0"), sizes)?,
-            attention: SpatialTransformer::load(&scope.pp("attentions.0"), common.transformer(channels, attention))?,
-            after: ResnetBlock::load(&scope.pp("resnets.1"), sizes)?,
+            before: resnet("resnets.0")?,
+            attention: attention.map(transformer).transpose()?,
+            after: attention.map(|_| resnet("resnets.1")).transpose()?,
         })
     }
 
     pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
-        self.attention.text_keys(context, keys)
+        self.attention.iter().try_for_each(|attention| attention.text_keys(context, keys))
     }
 
     pub(super) fn forward(&self, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
-        let x = self.before.forward(x, Some(silu_temb))?;
-        let x = self.attention.forward(&x, keys)?;
-        self.after.forward(&x, Some(silu_temb))
+        let mut x = self.before.forward(x, Some(silu_temb))?;
+        if let Some(attention) = &self.attention {
+            x = attention.forward(&x, keys)?;
+        }
+        match &self.after {
+            Some(after) => after.forward(&x, Some(silu_temb)),
+            None => Ok(x),
+        }
     }
 }
 
@@ -189,7 +196,7 @@ impl UpBlock {
         common: &Common,
         channels: UpChannels,
         layers: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
         upsamples: bool,
     ) -> std::result::Result<Self, Error> {
         let UpChannels { below, outputs, above } = channels;

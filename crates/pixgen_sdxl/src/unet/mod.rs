@@ -12,13 +12,16 @@ use candle_core::{DType, Device, Tensor};
 use self::attention::TextKeys;
 use self::blocks::{AttentionSizes, Common, DownBlock, MidBlock, UpBlock, UpChannels};
 use self::embedding::{EmbeddingMlp, Sinusoid};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::config::{PerBlock, UnetConfig, require};
 use crate::nn::{Conv2d, GroupNorm};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
-use crate::{Error, ModelSource};
 
 const FILE: &str = "unet/config.json";
+/// The middle block without attention, of the distilled SSD-1B and Vega.
+const PLAIN_MID_BLOCK: &str = "UNetMidBlock2D";
 /// The numbers that say how large the training image was: (height, width) three times.
 pub(crate) const TIME_IDS: usize = 6;
 
@@ -70,7 +73,7 @@ fn repeat_rows(x: &Tensor, times: usize) -> candle_core::Result<Tensor> {
 }
 
 impl Unet {
-    pub(crate) fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
+    pub(crate) fn load(source: &Checkpoint, device: &Device, dtype: DType) -> Result<Self, Error> {
         let config: UnetConfig = source.json(FILE)?;
         let plan = Plan::new(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         let weights = Weights::open(source, "unet", "diffusion_pytorch_model", device, dtype)?;
@@ -80,17 +83,16 @@ impl Unet {
     }
 
     fn build(root: &Scope<'_>, config: UnetConfig, plan: Plan, device: &Device, dtype: DType) -> Result<Self, Error> {
-        let Plan { levels, common, add_time_dim, added_inputs } = plan;
+        let Plan { levels, mid, common, add_time_dim, added_inputs } = plan;
         let widths = &config.block_out_channels;
         let last = levels.len() - 1;
         let mut down_blocks = Vec::new();
         for (i, level) in levels.iter().enumerate() {
             let scope = root.pp("down_blocks").pp(i);
             let channels = (widths[i.saturating_sub(1)], widths[i]);
-            let attention = level.down_attends.then_some(level.attention);
-            down_blocks.push(DownBlock::load(&scope, &common, channels, level.layers, attention, i != last)?);
+            down_blocks.push(DownBlock::load(&scope, &common, channels, level.layers, &level.down, i != last)?);
         }
-        let mid_block = MidBlock::load(&root.pp("mid_block"), &common, widths[last], levels[last].attention)?;
+        let mid_block = MidBlock::load(&root.pp("mid_block"), &common, widths[last], mid)?;
         let mut up_blocks = Vec::new();
         for (i, level) in levels.iter().rev().enumerate() {
             let scope = root.pp("up_blocks").pp(i);
@@ -100,8 +102,7 @@ impl Unet {
                 outputs: widths[at],
                 above: widths[at.saturating_sub(1)],
             };
-            let attention = level.up_attends.then_some(level.attention);
-            up_blocks.push(UpBlock::load(&scope, &common, channels, level.layers + 1, attention, at != 0)?);
+            up_blocks.push(UpBlock::load(&scope, &common, channels, level.layers + 1, &level.up, at != 0)?);
         }
         let sinusoid = |dim| Sinusoid::new(dim, config.flip_sin_to_cos, config.freq_shift);
         Ok(Self {
@@ -209,6 +210,8 @@ impl Unet {
 /// The sizes of all blocks, checked.
 struct Plan {
     levels: Vec<Level>,
+    /// The attention of the middle block, if it has any.
+    mid: Option<AttentionSizes>,
     common: Common,
     add_time_dim: usize,
     added_inputs: usize,
@@ -216,9 +219,10 @@ struct Plan {
 
 struct Level {
     layers: usize,
-    attention: AttentionSizes,
-    down_attends: bool,
-    up_attends: bool,
+    /// The attention of each layer on the way down; empty without attention.
+    down: Vec<AttentionSizes>,
+    /// The same on the way up, where a level has one layer more.
+    up: Vec<AttentionSizes>,
 }
 
 impl Plan {
@@ -236,7 +240,13 @@ impl Plan {
         let heads = config.num_attention_heads.as_ref().unwrap_or(&config.attention_head_dim);
         let heads = heads.resolve(count, "attention_head_dim")?;
         let layers = config.layers_per_block.resolve(count, "layers_per_block")?;
-        let depths = config.transformer_layers_per_block.resolve(count, "transformer_layers_per_block")?;
+        let down_depths = config.transformer_layers_per_block.resolve(count, "transformer_layers_per_block")?;
+        let mut up_depths = match &config.reverse_transformer_layers_per_block {
+            Some(depths) => depths.resolve(count, "reverse_transformer_layers_per_block")?,
+            None => down_depths.iter().rev().cloned().collect(),
+        };
+        up_depths.reverse();
+        let mid_attends = config.mid_block_type.as_deref() != Some(PLAIN_MID_BLOCK);
         let contexts = config.cross_attention_dim.resolve(count, "cross_attention_dim")?;
         require(contexts.iter().all(|size| *size == contexts[0]), || {
             format!("cross_attention_dim is {contexts:?}, expected the same number for all blocks")
@@ -252,16 +262,39 @@ impl Plan {
             })?;
             let down_attends = attends(&config.down_block_types[i], "DownBlock2D", "down_block_types")?;
             let up_attends = attends(&config.up_block_types[count - 1 - i], "UpBlock2D", "up_block_types")?;
-            let in_use = down_attends || up_attends || i == count - 1;
+            let in_use = down_attends || up_attends || (i == count - 1 && mid_attends);
             require(!in_use || (heads[i] > 0 && channels.is_multiple_of(heads[i])), || {
                 format!(
                     "attention_head_dim[{i}] (the number of heads) is {}, expected a divisor of {channels} channels",
                     heads[i]
                 )
             })?;
-            let attention = AttentionSizes { heads: heads[i], layers: depths[i], context: contexts[i] };
-            levels.push(Level { layers: layers[i], attention, down_attends, up_attends });
+            let sizes = |depths: &PerBlock<usize>, layers, field| -> Result<Vec<AttentionSizes>, String> {
+                let depths = depths.resolve(layers, field)?;
+                Ok(depths
+                    .into_iter()
+                    .map(|depth| AttentionSizes { heads: heads[i], layers: depth, context: contexts[i] })
+                    .collect())
+            };
+            let down = if down_attends {
+                sizes(&down_depths[i], layers[i], "transformer_layers_per_block of a level")?
+            } else {
+                Vec::new()
+            };
+            let up = if up_attends {
+                sizes(&up_depths[i], layers[i] + 1, "reverse_transformer_layers_per_block of a level")?
+            } else {
+                Vec::new()
+            };
+            levels.push(Level { layers: layers[i], down, up });
         }
+        let last = count - 1;
+        let mid = if mid_attends {
+            let depth = down_depths[last].resolve(1, "transformer_layers_per_block of the middle block")?;
+            depth.first().map(|depth| AttentionSizes { heads: heads[last], layers: *depth, context: contexts[last] })
+        } else {
+            None
+        };
         let add_time_dim = config.addition_time_embed_dim.unwrap_or_default();
         let added_inputs = config.projection_class_embeddings_input_dim.unwrap_or_default();
         require(add_time_dim > 0 && added_inputs > TIME_IDS * add_time_dim, || {
@@ -276,7 +309,7 @@ impl Plan {
             eps: config.norm_eps,
             upcast: config.upcast_attention.unwrap_or(false),
         };
-        Ok(Self { levels, common, add_time_dim, added_inputs })
+        Ok(Self { levels, mid, common, add_time_dim, added_inputs })
     }
 }
 
@@ -303,7 +336,9 @@ fn check_supported(config: &UnetConfig) -> Result<(), String> {
         format!("addition_embed_type is {addition}, expected text_time: this is no SDXL base model")
     })?;
     let mid = config.mid_block_type.as_deref().unwrap_or("UNetMidBlock2DCrossAttn");
-    require(mid == "UNetMidBlock2DCrossAttn", || format!("mid_block_type is {mid}, expected UNetMidBlock2DCrossAttn"))?;
+    require(mid == "UNetMidBlock2DCrossAttn" || mid == PLAIN_MID_BLOCK, || {
+        format!("mid_block_type is {mid}, expected UNetMidBlock2DCrossAttn or {PLAIN_MID_BLOCK}")
+    })?;
     require(config.in_channels == config.out_channels, || {
         format!(
             "in_channels is {} and out_channels is {}, expected the same: inpainting models cannot be used",
@@ -331,7 +366,6 @@ fn check_supported(config: &UnetConfig) -> Result<(), String> {
         ("resnet_out_scale_factor", json!(1.0)),
         ("resnet_skip_time_act", json!(false)),
         ("resnet_time_scale_shift", json!("default")),
-        ("reverse_transformer_layers_per_block", Value::Null),
         ("time_cond_proj_dim", Value::Null),
         ("time_embedding_act_fn", Value::Null),
         ("time_embedding_dim", Value::Null),

@@ -3,7 +3,7 @@
 //! Merged weights of every kind are held against their references in `src/lora/parity_tests.rs`.
 
 use candle_core::Tensor;
-use pixgen_sdxl::{EncodedPrompt, LoraFile, Pipeline};
+use pixgen_sdxl::{EncodedPrompt, LoraFile, Pipeline, PromptOptions};
 
 use crate::support::{assert_close, fixtures, pipeline, tensors};
 
@@ -41,7 +41,7 @@ fn a_file_of_diffusers_gives_the_outputs_of_diffusers() {
         let change = (&found - &plain).unwrap().abs().unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(change > 0.01, "{case} changes the output by {change} only");
         if let Some(hidden) = expected.get(&format!("{case}|hidden")) {
-            let prompt = pipeline.encode_prompt("a blue potion").unwrap();
+            let prompt = pipeline.encode_prompt("a blue potion", &PromptOptions::plain()).unwrap();
             assert_close(&prompt.hidden, hidden, 1e-5, &format!("{case}: hidden states"));
             assert_close(&prompt.pooled, &expected[&format!("{case}|pooled")], 1e-5, &format!("{case}: pooled"));
         }

@@ -27,6 +27,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Regex
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from odd_prompts import PROMPTS
+
 OUT = Path(__file__).parent / "fixtures"
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -39,35 +41,6 @@ SENTENCES = [
     "the old wizard's wooden staff; it's glowing!!! 16-bit sprite sheet",
     "mossy stone floor tile, seamless texture, they'll never see us, we've gone",
     "Ein Ritter mit Schwert. Le château où naît l'été. Ωραίος σκύλος. 青い薬 🧪",
-]
-
-PROMPTS = [
-    "",
-    " ",
-    "a blue potion",
-    "A BLUE   Potion\n\twith  tabs\r\nand lines",
-    "the knight's sword; it's, we've, I'm, they'll, he'd, can't, you're",
-    "32x32 pixel-art sprite no. 7, 16-bit!!!",
-    "cafe\u0301 re\u0301sume\u0301 \u212b A\u030a \ufb01",  # decomposed letters, the angstrom sign, a ligature
-    "ΟΔΥΣΣΕΥΣ ὈΔΥΣΣΕΎΣ σς Σ",  # final sigma
-    "İstanbul DŽ ẞ ŉ",  # letters whose lower case is longer
-    "🧙‍♂️ wizard 👩🏽‍🚀 🇩🇪 ☃️",
-    "青い薬 포션 зелье جرعة שיקוי",
-    "a\u0000b\u0007c\u001bd\u007fe\u0085f\u00adg\u200bh\ufeffi",  # control and invisible characters
-    "\u00a0non\u2003breaking\u3000spaces\u2028lines\u2029",
-    "a <|endoftext|> in the <|startoftext|> text",
-    "<|endoftext|>",
-    "<|ENDOFTEXT|> <|StartOfText|> <|endoftext |> <|pad|>",
-    "hello! world!! ! <end_of_text> <start_of_text>",
-    "½ ² ⅷ ٣ ௧ 1234 3.14",
-    "under_score snake_case __init__ a-b_c",
-    "\"quotes\" 'single' `back` “curly” ’apostrophe’s",
-    "x" * 120,
-    "long " * 100,
-    "a brave knight with a silver sword and a red cape, " * 6,
-    "\\ / | ~ ^ @ # $ % & * ( ) [ ] { } + = < > ? ; :",
-    "a\u0301\u0302\u0303\u0304 zalgo t\u0336e\u0336x\u0336t",
-    "\ud7ff\ue000\ufffd\U0010ffff",
 ]
 
 
