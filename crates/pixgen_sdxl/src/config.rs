@@ -104,8 +104,13 @@ pub(crate) struct UnetConfig {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct VaeConfig {
     #[serde(default = "three")]
+    pub(crate) in_channels: usize,
+    #[serde(default = "three")]
     pub(crate) out_channels: usize,
     pub(crate) block_out_channels: Vec<usize>,
+    /// Empty if the file does not say: then it is one `DownEncoderBlock2D` per level.
+    #[serde(default)]
+    pub(crate) down_block_types: Vec<String>,
     pub(crate) up_block_types: Vec<String>,
     #[serde(default = "one")]
     pub(crate) layers_per_block: usize,
@@ -118,6 +123,8 @@ pub(crate) struct VaeConfig {
     #[serde(default = "sd1_scaling_factor")]
     pub(crate) scaling_factor: f64,
     #[serde(default)]
+    pub(crate) shift_factor: Option<f64>,
+    #[serde(default)]
     pub(crate) latents_mean: Option<Vec<f32>>,
     #[serde(default)]
     pub(crate) latents_std: Option<Vec<f32>>,
@@ -125,6 +132,8 @@ pub(crate) struct VaeConfig {
     pub(crate) force_upcast: Option<bool>,
     #[serde(default = "yes")]
     pub(crate) mid_block_add_attention: bool,
+    #[serde(default = "yes")]
+    pub(crate) use_quant_conv: bool,
     #[serde(default = "yes")]
     pub(crate) use_post_quant_conv: bool,
 }

@@ -24,9 +24,14 @@ mod weights;
 
 #[cfg(test)]
 mod half_precision_tests;
+#[cfg(test)]
+mod surroundings_tests;
 
 pub use error::Error;
+pub use nn::Seamless;
 pub use noise::randn;
 pub use pipeline::{Pipeline, StepReport, TextToImage};
 pub use source::ModelSource;
 pub use text::EncodedPrompt;
+pub use unet::FrameAttention;
+pub use vae::{Posterior, VaeTiling};

@@ -7,12 +7,13 @@ use pixgen_api::SchedulerKind;
 
 use crate::config::ModelIndex;
 use crate::guidance::guide;
+use crate::nn::Seamless;
 use crate::noise::randn;
 use crate::preview::LatentPreview;
 use crate::scheduler::SchedulerConfig;
 use crate::text::{EncodedPrompt, TextEncoders};
-use crate::unet::{Conditioning, TIME_IDS, Unet};
-use crate::vae::VaeDecoder;
+use crate::unet::{Conditioning, FrameAttention, Surroundings, TIME_IDS, Unet};
+use crate::vae::{Posterior, Vae, VaeTiling};
 use crate::{Error, ModelSource};
 
 /// Latent cells along each edge of a training image of models that do not say.
@@ -23,7 +24,7 @@ const DEFAULT_SAMPLE_SIZE: usize = 128;
 pub struct Pipeline {
     text: TextEncoders,
     unet: Unet,
-    vae: VaeDecoder,
+    vae: Vae,
     scheduler: SchedulerConfig,
     preview: Option<LatentPreview>,
     /// Whether no negative prompt means zeros instead of the encoded empty text.
@@ -60,6 +61,13 @@ pub struct TextToImage {
     /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
     /// CPU generator; like there, only its low 32 bits count.
     pub seeds: Vec<u64>,
+    /// Along which axes the image repeats without a seam; its size there must be a multiple of
+    /// [`Pipeline::seamless_step_px`].
+    pub seamless: Seamless,
+    /// Whether the images of the run share the UNet's self-attention.
+    pub frames: FrameAttention,
+    /// Whether the autoencoder works in tiles.
+    pub tiling: VaeTiling,
 }
 
 impl Default for TextToImage {
@@ -78,6 +86,9 @@ impl Default for TextToImage {
             guidance_rescale: 0.0,
             scheduler: None,
             seeds: vec![0],
+            seamless: Seamless::OFF,
+            frames: FrameAttention::Independent,
+            tiling: VaeTiling::Auto,
         }
     }
 }
@@ -108,7 +119,7 @@ impl Pipeline {
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
         let unet = Unet::load(source, device, dtype)?;
-        let vae = VaeDecoder::load(source, device, dtype)?;
+        let vae = Vae::load(source, device, dtype)?;
         let fits = [
             ("the text encoders together have", text.hidden_channels(), "cross_attention_dim", unet.context_channels()),
             (
@@ -152,7 +163,7 @@ impl Pipeline {
         observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
     ) -> Result<Tensor, Error> {
         let latents = self.generate_latents(input, observe)?;
-        self.decode(&latents)
+        self.decode_with(&latents, input.seamless, input.tiling)
     }
 
     /// Draws without decoding: the final latents (n, latent channels, h, w) in f32, as the UNet sees them.
@@ -169,6 +180,7 @@ impl Pipeline {
         let mut solver = self.scheduler.solver(kind, input.steps)?;
         let guided = input.guidance_scale > 1.0;
         let conditioning = self.condition(input, guided)?;
+        let surroundings = Surroundings { seamless: input.seamless, frames: input.frames, images: input.seeds.len() };
         let mut sample = (self.noise(input)? * solver.init_noise_sigma())?;
         let timesteps = solver.timesteps().to_vec();
         let steps = timesteps.len();
@@ -176,11 +188,12 @@ impl Pipeline {
             let scaled = solver.scale_input(index, &sample)?;
             let output = if guided {
                 // The images with the negative prompt, then the images with the prompt.
-                let outputs = self.unet.forward(&Tensor::cat(&[&scaled, &scaled], 0)?, timestep, &conditioning)?;
+                let both = Tensor::cat(&[&scaled, &scaled], 0)?;
+                let outputs = self.unet.forward(&both, timestep, &conditioning, surroundings)?;
                 let parts = outputs.chunk(2, 0)?;
                 guide(&parts[0], &parts[1], input.guidance_scale, input.guidance_rescale)?
             } else {
-                self.unet.forward(&scaled, timestep, &conditioning)?
+                self.unet.forward(&scaled, timestep, &conditioning, surroundings)?
             };
             let stepped = solver.step(index, &output, &sample)?;
             sample = stepped.sample;
@@ -196,9 +209,45 @@ impl Pipeline {
     /// CPU, values in [-1, 1].
     ///
     /// # Errors
-    /// When the latents have another number of channels.
+    /// As [`Pipeline::decode_with`].
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.vae.decode(latents)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?)
+        self.decode_with(latents, Seamless::OFF, VaeTiling::Auto)
+    }
+
+    /// [`Pipeline::decode`] for latents that repeat, or in tiles.
+    ///
+    /// An image is never black or full of holes because half precision overflowed: the autoencoder then runs in f32
+    /// from there on, which [`Pipeline::vae_dtype`] tells.
+    ///
+    /// # Errors
+    /// When the latents have another number of channels, when they or the image are not finite even in f32, or when
+    /// the tiles are too small.
+    pub fn decode_with(&self, latents: &Tensor, seamless: Seamless, tiling: VaeTiling) -> Result<Tensor, Error> {
+        Ok(self.vae.decode(latents, seamless, tiling)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?)
+    }
+
+    /// Images (n, channels, height, width) in [-1, 1] → the latents that they may have, in the autoencoder's own units
+    /// ([`Pipeline::scale_latents`] brings a sample to the UNet's).
+    ///
+    /// # Errors
+    /// When the image has other channels than the autoencoder reads, when its size is no multiple of
+    /// [`Pipeline::size_step_px`], or when the model's file has no encoder.
+    pub fn encode(&self, images: &Tensor, seamless: Seamless, tiling: VaeTiling) -> Result<Posterior, Error> {
+        self.vae.encode(images, seamless, tiling)
+    }
+
+    /// Latents in the autoencoder's own units (n, latent channels, h, w) → as the UNet sees them.
+    ///
+    /// # Errors
+    /// When the latents have another number of channels.
+    pub fn scale_latents(&self, latents: &Tensor) -> Result<Tensor, Error> {
+        Ok(self.vae.scale(latents)?)
+    }
+
+    /// The precision that the autoencoder runs in: f32 after an overflow in half precision.
+    #[must_use]
+    pub fn vae_dtype(&self) -> DType {
+        self.vae.dtype()
     }
 
     /// A cheap picture of latents: (n, 3 or 4, h, w), one pixel per latent cell, values in [-1, 1]. `None` for models
@@ -243,13 +292,19 @@ impl Pipeline {
         let hidden: Vec<_> = prompts.iter().map(|prompt| &prompt.hidden).collect();
         let pooled: Vec<_> = prompts.iter().map(|prompt| &prompt.pooled).collect();
         let conditioning = self.unet.condition(&Tensor::cat(&hidden, 0)?, &Tensor::cat(&pooled, 0)?, sizes_px)?;
-        Ok(self.unet.forward(sample, timestep, &conditioning)?)
+        Ok(self.unet.forward(sample, timestep, &conditioning, Surroundings::default())?)
     }
 
     /// Channels of the image: 3 (RGB) or 4 (RGBA).
     #[must_use]
     pub fn image_channels(&self) -> usize {
         self.vae.image_channels()
+    }
+
+    /// Channels of the images that are read ([`Pipeline::encode`]): 3 (RGB) or 4 (RGBA).
+    #[must_use]
+    pub fn input_channels(&self) -> usize {
+        self.vae.input_channels()
     }
 
     /// Channels of the latents.
@@ -268,6 +323,13 @@ impl Pipeline {
     #[must_use]
     pub fn size_step_px(&self) -> usize {
         self.pixels_per_latent()
+    }
+
+    /// Width and height must be multiples of this along an axis that repeats: on every level of the UNet the edges must
+    /// meet at whole cells.
+    #[must_use]
+    pub fn seamless_step_px(&self) -> usize {
+        self.pixels_per_latent() * self.unet.factor()
     }
 
     /// Edge of the images that the model was trained on, in pixels.
@@ -301,6 +363,15 @@ impl Pipeline {
         for (name, size) in [("width_px", input.width_px), ("height_px", input.height_px)] {
             if size == 0 || !size.is_multiple_of(step) {
                 return Err(Error::Input(format!("{name} is {size}, expected a positive multiple of {step}")));
+            }
+        }
+        let Seamless { x, y } = input.seamless;
+        let whole = self.seamless_step_px();
+        for (name, size, repeats) in [("width_px", input.width_px, x), ("height_px", input.height_px, y)] {
+            if repeats && !size.is_multiple_of(whole) {
+                return Err(Error::Input(format!(
+                    "{name} is {size}, expected a multiple of {whole} along an axis that repeats (seamless)"
+                )));
             }
         }
         if input.seeds.is_empty() {

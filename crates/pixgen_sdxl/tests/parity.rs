@@ -1,9 +1,12 @@
 //! Holds every part of the model, and whole runs, against diffusers and transformers.
 //!
-//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`.
+//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`
+//! and `parity/make_image_fixtures.py`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
 
+#[path = "parity/images.rs"]
+mod images;
 #[path = "parity/noise.rs"]
 mod noise;
 #[path = "parity/parts.rs"]

@@ -3,8 +3,11 @@
 mod attention;
 mod blocks;
 mod embedding;
+mod pass;
 mod resnet;
 
+pub use pass::FrameAttention;
+pub(crate) use pass::Surroundings;
 pub(crate) use resnet::{ResnetBlock, ResnetSizes};
 
 use candle_core::{DType, Device, Tensor};
@@ -12,6 +15,7 @@ use candle_core::{DType, Device, Tensor};
 use self::attention::TextKeys;
 use self::blocks::{AttentionSizes, Common, DownBlock, MidBlock, UpBlock, UpChannels};
 use self::embedding::{EmbeddingMlp, Sinusoid};
+use self::pass::Pass;
 use crate::config::{PerBlock, UnetConfig, require};
 use crate::nn::{Conv2d, GroupNorm};
 use crate::params::Params;
@@ -127,6 +131,11 @@ impl Unet {
         &self.params
     }
 
+    /// Latent cells per cell of the deepest level, along each axis.
+    pub(crate) fn factor(&self) -> usize {
+        1 << (self.config.block_out_channels.len() - 1)
+    }
+
     /// Latent channels.
     pub(crate) fn channels(&self) -> usize {
         self.config.in_channels
@@ -186,23 +195,26 @@ impl Unet {
         sample: &Tensor,
         timestep: f32,
         conditioning: &Conditioning,
+        surroundings: Surroundings,
     ) -> candle_core::Result<Tensor> {
         let Conditioning { text_keys, added } = conditioning;
         let time = self.time_sinusoid.embed(&[timestep], &self.device, self.dtype)?;
         // (1, channels) + (b, channels); every residual block applies SiLU to the sum first, so it is done once here.
         let silu_temb = self.time_embedding.forward(&time)?.broadcast_add(added)?.silu()?;
+        let seamless = surroundings.seamless;
+        let pass = Pass { silu_temb, surroundings };
         let mut keys = text_keys.iter();
 
-        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?)?;
+        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?, seamless)?;
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        x = self.mid_block.forward(&x, &silu_temb, &mut keys)?;
+        x = self.mid_block.forward(&x, &pass, &mut keys)?;
         for block in &self.up_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?.to_dtype(DType::F32)
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?, seamless)?.to_dtype(DType::F32)
     }
 }
 

@@ -228,15 +228,6 @@ def build_b(folder):
     return scheduler
 
 
-def drop_encoder(folder):
-    """The autoencoder's encoder is not part of what is tested: it only takes space."""
-    from safetensors.torch import load_file
-
-    for file in (folder / "vae").glob("*.safetensors"):
-        tensors = {k: v for k, v in load_file(file).items() if not k.startswith(("encoder.", "quant_conv."))}
-        save_file(tensors, file, metadata={"format": "pt"})
-
-
 def parts_reference(pipe, name):
     """Inputs and outputs of each part, one by one."""
     out = {}
@@ -440,7 +431,6 @@ def main():
         pipe.set_progress_bar_config(disable=True)
         parts_reference(pipe, name)
         runs_reference(pipe, name, sizes, prompts)
-        drop_encoder(folder)
     schedulers_reference()
     noise_reference()
     (OUT / "prompts.json").write_text(json.dumps(PROMPTS, indent=1))
