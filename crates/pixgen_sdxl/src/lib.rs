@@ -26,7 +26,8 @@ mod weights;
 mod half_precision_tests;
 
 pub use error::Error;
-pub use noise::randn;
+pub use noise::{Generator, randn};
 pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
 pub use text::EncodedPrompt;

@@ -7,9 +7,9 @@ use pixgen_api::SchedulerKind;
 
 use crate::config::ModelIndex;
 use crate::guidance::guide;
-use crate::noise::randn;
+use crate::noise::{Generator, randn_images};
 use crate::preview::LatentPreview;
-use crate::scheduler::SchedulerConfig;
+use crate::scheduler::{SamplerOptions, SchedulerConfig};
 use crate::text::{EncodedPrompt, TextEncoders};
 use crate::unet::{Conditioning, TIME_IDS, Unet};
 use crate::vae::VaeDecoder;
@@ -49,7 +49,7 @@ pub struct TextToImage {
     pub crop_top_left_px: (usize, usize),
     /// Size (height, width) that the training image is said to have been brought to; `None` means the image's.
     pub target_size_px: Option<(usize, usize)>,
-    /// Denoising steps, from 1 to the model's training timesteps.
+    /// Denoising steps, from 1 to the model's training timesteps; not looked at when `sampler` lists timesteps.
     pub steps: usize,
     /// Classifier-free guidance scale; up to 1 there is no guidance, and a step takes half the time.
     pub guidance_scale: f64,
@@ -57,6 +57,8 @@ pub struct TextToImage {
     pub guidance_rescale: f64,
     /// The solver; `None` means the model's own.
     pub scheduler: Option<SchedulerKind>,
+    /// How the solver walks; left alone, it does what the model's file says.
+    pub sampler: SamplerOptions,
     /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
     /// CPU generator; like there, only its low 32 bits count.
     pub seeds: Vec<u64>,
@@ -77,6 +79,7 @@ impl Default for TextToImage {
             guidance_scale: 5.0,
             guidance_rescale: 0.0,
             scheduler: None,
+            sampler: SamplerOptions::default(),
             seeds: vec![0],
         }
     }
@@ -166,10 +169,13 @@ impl Pipeline {
     ) -> Result<Tensor, Error> {
         self.check(input)?;
         let kind = input.scheduler.map_or_else(|| self.scheduler.kind(), Ok)?;
-        let mut solver = self.scheduler.solver(kind, input.steps)?;
+        let mut solver = self.scheduler.solver(kind, input.steps, &input.sampler)?;
         let guided = input.guidance_scale > 1.0;
         let conditioning = self.condition(input, guided)?;
-        let mut sample = (self.noise(input)? * solver.init_noise_sigma())?;
+        // Each image's noise comes from a generator of its own, which the solver's fresh noise continues.
+        let mut generators: Vec<_> = input.seeds.iter().map(|seed| Generator::new(*seed)).collect();
+        let shape = self.latent_shape(input);
+        let mut sample = (randn_images(&mut generators, shape, &self.device)? * solver.init_noise_sigma())?;
         let timesteps = solver.timesteps().to_vec();
         let steps = timesteps.len();
         for (index, timestep) in timesteps.into_iter().enumerate() {
@@ -182,7 +188,11 @@ impl Pipeline {
             } else {
                 self.unet.forward(&scaled, timestep, &conditioning)?
             };
-            let stepped = solver.step(index, &output, &sample)?;
+            let noise = match solver.needs_noise(index) {
+                true => Some(randn_images(&mut generators, shape, &self.device)?),
+                false => None,
+            };
+            let stepped = solver.step(index, &output, &sample, noise.as_ref())?;
             sample = stepped.sample;
             let report = StepReport { step: index + 1, steps, denoised: &stepped.denoised };
             if observe(report).is_break() {
@@ -339,16 +349,9 @@ impl Pipeline {
         Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
     }
 
-    /// (n, latent channels, h, w)
-    fn noise(&self, input: &TextToImage) -> Result<Tensor, Error> {
+    /// (latent channels, h, w) of one image.
+    fn latent_shape(&self, input: &TextToImage) -> (usize, usize, usize) {
         let factor = self.pixels_per_latent();
-        let shape = (1, self.latent_channels(), input.height_px / factor, input.width_px / factor);
-        let count = shape.1 * shape.2 * shape.3;
-        let images: Vec<_> = input
-            .seeds
-            .iter()
-            .map(|seed| Tensor::from_vec(randn(*seed, count), shape, &self.device))
-            .collect::<candle_core::Result<_>>()?;
-        Ok(Tensor::cat(&images, 0)?)
+        (self.latent_channels(), input.height_px / factor, input.width_px / factor)
     }
 }
