@@ -7,10 +7,11 @@ use pixgen_api::SchedulerKind;
 
 use crate::config::ModelIndex;
 use crate::guidance::guide;
+use crate::init_image::InitImage;
 use crate::nn::Seamless;
-use crate::noise::randn;
-use crate::preview::LatentPreview;
-use crate::scheduler::SchedulerConfig;
+use crate::noise::{Generator, randn_images};
+use crate::preview::Previews;
+use crate::scheduler::{SamplerOptions, SchedulerConfig};
 use crate::text::{EncodedPrompt, TextEncoders};
 use crate::unet::{Conditioning, FrameAttention, Surroundings, TIME_IDS, Unet};
 use crate::vae::{Posterior, Vae, VaeTiling};
@@ -26,7 +27,7 @@ pub struct Pipeline {
     unet: Unet,
     vae: Vae,
     scheduler: SchedulerConfig,
-    preview: Option<LatentPreview>,
+    previews: Previews,
     /// Whether no negative prompt means zeros instead of the encoded empty text.
     zeros_for_no_prompt: bool,
     device: Device,
@@ -50,7 +51,7 @@ pub struct TextToImage {
     pub crop_top_left_px: (usize, usize),
     /// Size (height, width) that the training image is said to have been brought to; `None` means the image's.
     pub target_size_px: Option<(usize, usize)>,
-    /// Denoising steps, from 1 to the model's training timesteps.
+    /// Denoising steps, from 1 to the model's training timesteps; not looked at when `sampler` lists timesteps.
     pub steps: usize,
     /// Classifier-free guidance scale; up to 1 there is no guidance, and a step takes half the time.
     pub guidance_scale: f64,
@@ -58,9 +59,16 @@ pub struct TextToImage {
     pub guidance_rescale: f64,
     /// The solver; `None` means the model's own.
     pub scheduler: Option<SchedulerKind>,
+    /// How the solver walks; left alone, it does what the model's file says.
+    pub sampler: SamplerOptions,
     /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
     /// CPU generator; like there, only its low 32 bits count.
     pub seeds: Vec<u64>,
+    /// The picture to begin with instead of noise alone (image-to-image).
+    pub init_image: Option<InitImage>,
+    /// Where `init_image` is painted anew, (1, 1, height_px, width_px): from 0.5 on it is, below it stays. A latent cell
+    /// goes by its first pixel.
+    pub mask: Option<Tensor>,
     /// Along which axes the image repeats without a seam; its size there must be a multiple of
     /// [`Pipeline::seamless_step_px`].
     pub seamless: Seamless,
@@ -85,7 +93,10 @@ impl Default for TextToImage {
             guidance_scale: 5.0,
             guidance_rescale: 0.0,
             scheduler: None,
+            sampler: SamplerOptions::default(),
             seeds: vec![0],
+            init_image: None,
+            mask: None,
             seamless: Seamless::OFF,
             frames: FrameAttention::Independent,
             tiling: VaeTiling::Auto,
@@ -141,13 +152,13 @@ impl Pipeline {
                 });
             }
         }
-        let preview = LatentPreview::load(source, vae.latent_channels(), vae.scaling_factor(), device)?;
+        let previews = Previews::load(source, &vae, device, dtype)?;
         Ok(Self {
             text,
             unet,
             vae,
             scheduler,
-            preview,
+            previews,
             zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
             device: device.clone(),
         })
@@ -177,14 +188,18 @@ impl Pipeline {
     ) -> Result<Tensor, Error> {
         self.check(input)?;
         let kind = input.scheduler.map_or_else(|| self.scheduler.kind(), Ok)?;
-        let mut solver = self.scheduler.solver(kind, input.steps)?;
+        let mut solver = self.scheduler.solver(kind, input.steps, &input.sampler)?;
         let guided = input.guidance_scale > 1.0;
         let conditioning = self.condition(input, guided)?;
         let surroundings = Surroundings { seamless: input.seamless, frames: input.frames, images: input.seeds.len() };
-        let mut sample = (self.noise(input)? * solver.init_noise_sigma())?;
+        // Each image's noise comes from a generator of its own, which the solver's fresh noise continues.
+        let mut generators: Vec<_> = input.seeds.iter().map(|seed| Generator::new(*seed)).collect();
+        let shape = self.latent_shape(input);
+        let start = self.start(input, solver.as_ref(), &mut generators)?;
+        let mut sample = start.sample;
         let timesteps = solver.timesteps().to_vec();
-        let steps = timesteps.len();
-        for (index, timestep) in timesteps.into_iter().enumerate() {
+        let steps = timesteps.len() - start.index;
+        for (index, timestep) in timesteps.into_iter().enumerate().skip(start.index) {
             let scaled = solver.scale_input(index, &sample)?;
             let output = if guided {
                 // The images with the negative prompt, then the images with the prompt.
@@ -195,9 +210,16 @@ impl Pipeline {
             } else {
                 self.unet.forward(&scaled, timestep, &conditioning, surroundings)?
             };
-            let stepped = solver.step(index, &output, &sample)?;
+            let noise = match solver.needs_noise(index) {
+                true => Some(randn_images(&mut generators, shape, &self.device)?),
+                false => None,
+            };
+            let mut stepped = solver.step(index, &output, &sample, noise.as_ref())?;
+            if let Some(repaint) = &start.repaint {
+                stepped = repaint.keep_the_rest(solver.as_ref(), index + 1, &stepped)?;
+            }
             sample = stepped.sample;
-            let report = StepReport { step: index + 1, steps, denoised: &stepped.denoised };
+            let report = StepReport { step: index + 1 - start.index, steps, denoised: &stepped.denoised };
             if observe(report).is_break() {
                 return Err(Error::Cancelled);
             }
@@ -250,14 +272,18 @@ impl Pipeline {
         self.vae.dtype()
     }
 
-    /// A cheap picture of latents: (n, 3 or 4, h, w), one pixel per latent cell, values in [-1, 1]. `None` for models
-    /// without `vae/latent_preview.json` whose autoencoder is not SDXL's.
+    /// A cheap picture of latents, (n, 3 or 4, …), values in [-1, 1]: at full size from TAESDXL if it lies beside the
+    /// model (`taesdxl/` or `taesd/` as diffusers saves it, or `taesdxl_decoder.safetensors`), else one pixel per latent
+    /// cell.
+    ///
+    /// The latter takes `vae/latent_preview.json`, or SDXL's known matrix. For an autoencoder that has neither, the first
+    /// call fits a matrix, which takes a few decodings, and stores it as that file. `None` if that fails, too.
     ///
     /// # Errors
     /// When the latents have another number of channels.
     pub fn preview(&self, denoised: &Tensor) -> Result<Option<Tensor>, Error> {
-        let Some(preview) = &self.preview else { return Ok(None) };
-        Ok(Some(preview.forward(denoised)?.to_device(&Device::Cpu)?))
+        let preview = self.previews.forward(denoised, &self.vae)?;
+        Ok(preview.map(|preview| preview.to_device(&Device::Cpu)).transpose()?)
     }
 
     /// What the UNet is told of a prompt.
@@ -410,16 +436,9 @@ impl Pipeline {
         Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
     }
 
-    /// (n, latent channels, h, w)
-    fn noise(&self, input: &TextToImage) -> Result<Tensor, Error> {
+    /// (latent channels, h, w) of one image.
+    pub(crate) fn latent_shape(&self, input: &TextToImage) -> (usize, usize, usize) {
         let factor = self.pixels_per_latent();
-        let shape = (1, self.latent_channels(), input.height_px / factor, input.width_px / factor);
-        let count = shape.1 * shape.2 * shape.3;
-        let images: Vec<_> = input
-            .seeds
-            .iter()
-            .map(|seed| Tensor::from_vec(randn(*seed, count), shape, &self.device))
-            .collect::<candle_core::Result<_>>()?;
-        Ok(Tensor::cat(&images, 0)?)
+        (self.latent_channels(), input.height_px / factor, input.width_px / factor)
     }
 }

@@ -11,6 +11,8 @@ mod images;
 mod noise;
 #[path = "parity/parts.rs"]
 mod parts;
+#[path = "parity/previews.rs"]
+mod previews;
 #[path = "parity/runs.rs"]
 mod runs;
 #[path = "parity/schedulers.rs"]

@@ -61,7 +61,7 @@ impl Network {
     ) -> std::result::Result<Self, Error> {
         let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
         let root = weights.root();
-        let network = Self { encoder: Encoder::load(&root, config)?, decoder: Decoder::load(&root, config)?, dtype };
+        let network = Self { decoder: Decoder::load(&root, config)?, encoder: Encoder::load(&root, config)?, dtype };
         weights.finish()?;
         Ok(network)
     }

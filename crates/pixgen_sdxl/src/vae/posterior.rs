@@ -28,12 +28,12 @@ impl Posterior {
         &self.mean
     }
 
-    /// The latent that standard normal `noise` of the same shape stands for.
+    /// The latents that standard normal `noise` stands for; one encoded image serves any number of noises.
     ///
     /// # Errors
     /// When the noise has another shape.
     pub fn sample(&self, noise: &Tensor) -> Result<Tensor> {
         let deviation = (&self.log_variance * 0.5)?.exp()?;
-        &self.mean + deviation.mul(&noise.to_device(self.mean.device())?)?
+        deviation.broadcast_mul(&noise.to_device(self.mean.device())?)?.broadcast_add(&self.mean)
     }
 }
