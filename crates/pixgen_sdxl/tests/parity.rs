@@ -1,6 +1,7 @@
 //! Holds every part of the model, and whole runs, against diffusers and transformers.
 //!
-//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`.
+//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py` and
+//! `parity/make_scheduler_fixtures.py`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
 
@@ -12,5 +13,7 @@ mod parts;
 mod runs;
 #[path = "parity/schedulers.rs"]
 mod schedulers;
+#[path = "parity/stochastic_runs.rs"]
+mod stochastic_runs;
 #[path = "parity/support.rs"]
 mod support;

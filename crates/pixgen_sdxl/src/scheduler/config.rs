@@ -178,9 +178,7 @@ fn without_infinities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // Strings are left alone: every other piece between unescaped quotation marks is one.
     let (mut in_string, mut escaped, mut start) = (false, false, 0);
-    let replaced = |piece: &str| {
-        piece.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null")
-    };
+    let replaced = |piece: &str| piece.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
     for (index, byte) in text.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,

@@ -140,7 +140,8 @@ fn respaced(schedule: SigmaSchedule, high: f64, low: f64, steps: usize) -> Resul
     require(low > 0.0 && high >= low && high.is_finite(), || {
         format!("sigma_min is {low} and sigma_max {high}, expected positive numbers in this order")
     })?;
-    let ramp = |start: f64, end: f64| (0..steps).map(move |i| start + i as f64 / (steps.max(2) - 1) as f64 * (end - start));
+    let ramp =
+        |start: f64, end: f64| (0..steps).map(move |i| start + i as f64 / (steps.max(2) - 1) as f64 * (end - start));
     Ok(match schedule {
         SigmaSchedule::Model | SigmaSchedule::Exponential => {
             let mut sigmas: Vec<f64> = ramp(high.ln(), low.ln()).map(f64::exp).collect();
