@@ -1,6 +1,6 @@
 //! Holds every part of the model, and whole runs, against diffusers and transformers.
 //!
-//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`
+//! The reference values in `parity/fixtures` come from `parity/make_fixtures.py`, `parity/make_scheduler_fixtures.py`
 //! and `parity/make_image_fixtures.py`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
@@ -17,5 +17,7 @@ mod previews;
 mod runs;
 #[path = "parity/schedulers.rs"]
 mod schedulers;
+#[path = "parity/stochastic_runs.rs"]
+mod stochastic_runs;
 #[path = "parity/support.rs"]
 mod support;
