@@ -10,6 +10,7 @@ mod clip;
 mod config;
 mod error;
 mod guidance;
+mod init_image;
 mod nn;
 mod noise;
 mod params;
@@ -26,10 +27,17 @@ mod weights;
 
 #[cfg(test)]
 mod half_precision_tests;
+#[cfg(test)]
+mod surroundings_tests;
 
-pub use checkpoint::{Architecture, LoadOptions, LoadReport, PredictionType};
+pub use checkpoint::{Architecture, LoadOptions, LoadReport};
 pub use error::Error;
-pub use noise::randn;
+pub use init_image::InitImage;
+pub use nn::Seamless;
+pub use noise::{Generator, randn};
 pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
 pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};
+pub use unet::FrameAttention;
+pub use vae::{Posterior, VaeTiling};

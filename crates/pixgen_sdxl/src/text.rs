@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use candle_core::{D, DType, Device, Tensor};
 
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::clip::ClipTextModel;
 use crate::prompt;
 use crate::tokenizer::{STANDARD_VOCAB_SIZE, StandardPad, Tokenizer};
-use crate::Error;
-use crate::checkpoint::Checkpoint;
 
 /// How prompts become what the UNet attends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use pixgen_sdxl::{Architecture, Error, LoadOptions, LoadReport, ModelSource, Pipeline, PredictionType, TextToImage};
+use pixgen_sdxl::{Architecture, Error, LoadOptions, LoadReport, ModelSource, Pipeline, Prediction, TextToImage};
 use safetensors::Dtype;
 use tempfile::TempDir;
 
@@ -122,10 +122,10 @@ fn training_flags_and_the_callers_word_change_what_the_output_means() {
         assert_eq!(report.unused, Vec::<String>::new());
         (draw(&pipeline), report.notes)
     };
-    let told = |prediction| LoadOptions { prediction_type: Some(prediction), ..options() };
+    let told = |prediction| LoadOptions { prediction: Some(prediction), ..options() };
     let (plain, notes) = draw_with(&[], &[], &options());
     assert!(notes[0].contains("nothing says what the network predicts"), "{notes:?}");
-    let (velocity, _) = draw_with(&[], &[], &told(PredictionType::Velocity));
+    let (velocity, _) = draw_with(&[], &[], &told(Prediction::Velocity));
     assert_ne!(plain, velocity);
     let (by_key, notes) = draw_with(&["v_pred"], &[], &options());
     assert_eq!(by_key, velocity);
@@ -135,16 +135,16 @@ fn training_flags_and_the_callers_word_change_what_the_output_means() {
     }
     assert_eq!(draw_with(&[], &[("modelspec.prediction_type", "epsilon")], &options()).0, plain);
     // The caller is believed before the file.
-    assert_eq!(draw_with(&["v_pred"], &[], &told(PredictionType::Epsilon)).0, plain);
+    assert_eq!(draw_with(&["v_pred"], &[], &told(Prediction::Epsilon)).0, plain);
     let (without_signal, _) = draw_with(&["v_pred", "ztsnr"], &[], &options());
     assert_ne!(without_signal, velocity);
-    let said = LoadOptions { zero_terminal_snr: Some(true), ..told(PredictionType::Velocity) };
+    let said = LoadOptions { zero_terminal_snr: Some(true), ..told(Prediction::Velocity) };
     assert_eq!(draw_with(&[], &[], &said).0, without_signal);
 
     // The same for a folder.
     tiny.write_folder(&folder.path().join("folder"), Dtype::F32);
     let source = ModelSource::Folder(folder.path().join("folder"));
-    assert_eq!(draw(&Pipeline::load_with(&source, &told(PredictionType::Velocity)).unwrap().0), velocity);
+    assert_eq!(draw(&Pipeline::load_with(&source, &told(Prediction::Velocity)).unwrap().0), velocity);
 }
 
 #[test]

@@ -3,8 +3,11 @@
 mod attention;
 mod blocks;
 mod embedding;
+mod pass;
 mod resnet;
 
+pub use pass::FrameAttention;
+pub(crate) use pass::Surroundings;
 pub(crate) use resnet::{ResnetBlock, ResnetSizes};
 
 use candle_core::{DType, Device, Tensor};
@@ -12,9 +15,10 @@ use candle_core::{DType, Device, Tensor};
 use self::attention::TextKeys;
 use self::blocks::{AttentionSizes, Common, DownBlock, MidBlock, UpBlock, UpChannels};
 use self::embedding::{EmbeddingMlp, Sinusoid};
+use self::pass::Pass;
 use crate::Error;
 use crate::checkpoint::Checkpoint;
-use crate::config::{PerBlock, UnetConfig, require};
+use crate::config::{PerBlock, UnetConfig, require, require_size};
 use crate::nn::{Conv2d, GroupNorm};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
@@ -128,6 +132,11 @@ impl Unet {
         &self.params
     }
 
+    /// Latent cells per cell of the deepest level, along each axis.
+    pub(crate) fn factor(&self) -> usize {
+        1 << (self.config.block_out_channels.len() - 1)
+    }
+
     /// Latent channels.
     pub(crate) fn channels(&self) -> usize {
         self.config.in_channels
@@ -187,23 +196,26 @@ impl Unet {
         sample: &Tensor,
         timestep: f32,
         conditioning: &Conditioning,
+        surroundings: Surroundings,
     ) -> candle_core::Result<Tensor> {
         let Conditioning { text_keys, added } = conditioning;
         let time = self.time_sinusoid.embed(&[timestep], &self.device, self.dtype)?;
         // (1, channels) + (b, channels); every residual block applies SiLU to the sum first, so it is done once here.
         let silu_temb = self.time_embedding.forward(&time)?.broadcast_add(added)?.silu()?;
+        let seamless = surroundings.seamless;
+        let pass = Pass { silu_temb, surroundings };
         let mut keys = text_keys.iter();
 
-        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?)?;
+        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?, seamless)?;
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        x = self.mid_block.forward(&x, &silu_temb, &mut keys)?;
+        x = self.mid_block.forward(&x, &pass, &mut keys)?;
         for block in &self.up_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?.to_dtype(DType::F32)
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?, seamless)?.to_dtype(DType::F32)
     }
 }
 
@@ -228,7 +240,7 @@ struct Level {
 impl Plan {
     fn new(config: &UnetConfig) -> Result<Self, String> {
         let count = config.block_out_channels.len();
-        require(count > 0, || "block_out_channels is empty, expected one entry per level".to_owned())?;
+        check_sizes(config)?;
         for (field, types) in
             [("down_block_types", &config.down_block_types), ("up_block_types", &config.up_block_types)]
         {
@@ -311,6 +323,28 @@ impl Plan {
         };
         Ok(Self { levels, mid, common, add_time_dim, added_inputs })
     }
+}
+
+/// Refuses sizes that no model has, before anything is computed from them.
+fn check_sizes(config: &UnetConfig) -> Result<(), String> {
+    const WIDEST: usize = 65_536;
+    require_size("the number of entries of block_out_channels", config.block_out_channels.len(), 1..=8)?;
+    config.block_out_channels.iter().try_for_each(|width| require_size("block_out_channels", *width, 1..=WIDEST))?;
+    require_size("in_channels", config.in_channels, 1..=4096)?;
+    require_size("norm_num_groups", config.norm_num_groups, 1..=WIDEST)?;
+    config.layers_per_block.each(&mut |layers| require_size("layers_per_block", *layers, 1..=64))?;
+    config.cross_attention_dim.each(&mut |width| require_size("cross_attention_dim", *width, 1..=WIDEST))?;
+    let depths = [Some(&config.transformer_layers_per_block), config.reverse_transformer_layers_per_block.as_ref()];
+    for depths in depths.into_iter().flatten() {
+        let size = &mut |depth: &usize| require_size("transformer_layers_per_block", *depth, 0..=1000);
+        depths.each(&mut |level| level.each(size))?;
+    }
+    if let Some(sizes) = &config.sample_size {
+        sizes.each(&mut |size| require_size("sample_size", *size, 1..=WIDEST))?;
+    }
+    require_size("addition_time_embed_dim", config.addition_time_embed_dim.unwrap_or(1), 1..=WIDEST)?;
+    let added = config.projection_class_embeddings_input_dim.unwrap_or(1);
+    require_size("projection_class_embeddings_input_dim", added, 1..=1_000_000)
 }
 
 /// Whether a block of this type has transformers.
