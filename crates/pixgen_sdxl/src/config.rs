@@ -42,12 +42,20 @@ pub(crate) struct ModelIndex {
     pub(crate) class_name: String,
     #[serde(default = "yes")]
     pub(crate) force_zeros_for_empty_prompt: bool,
+    /// Library and class; the refiner has neither.
+    #[serde(default)]
+    text_encoder: Option<(Option<String>, Option<String>)>,
 }
 
 impl ModelIndex {
     pub(crate) fn read(source: &Checkpoint) -> Result<Self, Error> {
         const FILE: &str = "model_index.json";
         let index: Self = source.json(FILE)?;
+        if index.class_name.starts_with("StableDiffusionXL") && index.text_encoder == Some((None, None)) {
+            let reason =
+                "the model has no first text encoder: it is the SDXL refiner; choose the base model".to_owned();
+            return Err(Error::Config { file: source.display(FILE), reason });
+        }
         // Image-to-image and inpainting pipelines hold the same parts; an inpainting UNet fails by its 9 channels.
         if index.class_name.starts_with("StableDiffusionXL") {
             return Ok(index);

@@ -21,8 +21,11 @@ const TOLERANCE: f64 = 1e-2;
 fn each_model(check: impl Fn(&Checkpoint, &HashMap<String, Tensor>)) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
     for model in ["model_a", "model_b"] {
-        let reference = fixtures.join(format!("{model}_parts.safetensors"));
-        let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
+        let load = |name: &str| {
+            candle_core::safetensors::load(fixtures.join(format!("{model}_{name}.safetensors")), &Device::Cpu).unwrap()
+        };
+        let mut reference = load("parts");
+        reference.extend(load("images"));
         let source = ModelSource::Folder(fixtures.join(model));
         check(&Checkpoint::open(&source, &LoadOptions::default()).unwrap(), &reference);
     }
@@ -87,5 +90,15 @@ fn the_decoder_in_f16() {
         let found =
             vae.decode(&reference["vae.latents"], Seamless::OFF, VaeTiling::Off).unwrap().clamp(-1f32, 1f32).unwrap();
         assert_close(&found, &reference["vae.image"]);
+    });
+}
+
+#[test]
+fn the_encoder_in_f16() {
+    each_model(|source, reference| {
+        let vae = Vae::load(source, &Device::Cpu, DType::F16).unwrap();
+        let found = vae.encode(&reference["encoder.image"], Seamless::OFF, VaeTiling::Off).unwrap();
+        assert_close(&found.mean, &reference["encoder.mean"]);
+        assert_close(&found.log_variance, &reference["encoder.log_variance"]);
     });
 }

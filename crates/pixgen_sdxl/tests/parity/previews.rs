@@ -72,6 +72,19 @@ fn a_preview_is_fitted_once_and_stored_beside_the_autoencoder() {
 }
 
 #[test]
+fn a_fit_explains_most_of_what_a_trained_autoencoder_draws() {
+    let folder = TempDir::new().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), folder.path());
+    let file = folder.path().join(PREVIEW_FILE);
+    fs::remove_file(&file).unwrap();
+    load(&folder).unwrap().preview(&latents(1, 8)).unwrap().unwrap();
+    let stored: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    println!("sprite-tiny: {}", stored["fit"]);
+    let explained = stored["fit"]["explained_variance"].as_f64().unwrap();
+    assert!(explained > 0.5, "{explained}");
+}
+
+#[test]
 fn a_fitted_preview_that_cannot_be_stored_stays_in_memory() {
     let folder = model("model_b");
     let file = folder.path().join(PREVIEW_FILE);
