@@ -5,7 +5,7 @@ use candle_nn::{LayerNorm, Module};
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
-use crate::config::{ClipConfig, require};
+use crate::config::{ClipConfig, require, require_size};
 use crate::nn::{Linear, attention, layer_norm, split_qkv};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
@@ -165,17 +165,16 @@ impl ClipTextModel {
 
 /// The activation of a configuration that can be followed.
 fn check(config: &ClipConfig) -> std::result::Result<Activation, String> {
-    require(config.num_hidden_layers > 0, || "num_hidden_layers is 0, expected at least 1".to_owned())?;
+    require_size("num_hidden_layers", config.num_hidden_layers, 1..=1000)?;
+    require_size("vocab_size", config.vocab_size, 1..=10_000_000)?;
+    require_size("hidden_size", config.hidden_size, 1..=65_536)?;
+    require_size("intermediate_size", config.intermediate_size, 1..=1_000_000)?;
+    require_size("max_position_embeddings", config.max_position_embeddings, 3..=65_536)?;
+    require_size("projection_dim", config.projection_dim, 0..=65_536)?;
     require(config.num_attention_heads > 0 && config.hidden_size.is_multiple_of(config.num_attention_heads), || {
         format!(
             "num_attention_heads is {}, expected a divisor of hidden_size ({})",
             config.num_attention_heads, config.hidden_size
-        )
-    })?;
-    require(config.max_position_embeddings > 2, || {
-        format!(
-            "max_position_embeddings is {}, expected room for a begin token, an end token and a word",
-            config.max_position_embeddings
         )
     })?;
     Activation::of(&config.hidden_act)

@@ -15,6 +15,14 @@ pub(crate) enum PerBlock<T> {
 }
 
 impl<T: Clone> PerBlock<T> {
+    /// Looks at every value until one fails.
+    pub(crate) fn each(&self, check: &mut dyn FnMut(&T) -> Result<(), String>) -> Result<(), String> {
+        match self {
+            Self::One(value) => check(value),
+            Self::Each(values) => values.iter().try_for_each(check),
+        }
+    }
+
     /// One value per block, or an error that names the field.
     pub(crate) fn resolve(&self, blocks: usize, field: &str) -> Result<Vec<T>, String> {
         match self {
@@ -34,12 +42,20 @@ pub(crate) struct ModelIndex {
     pub(crate) class_name: String,
     #[serde(default = "yes")]
     pub(crate) force_zeros_for_empty_prompt: bool,
+    /// Library and class; the refiner has neither.
+    #[serde(default)]
+    text_encoder: Option<(Option<String>, Option<String>)>,
 }
 
 impl ModelIndex {
     pub(crate) fn read(source: &Checkpoint) -> Result<Self, Error> {
         const FILE: &str = "model_index.json";
         let index: Self = source.json(FILE)?;
+        if index.class_name.starts_with("StableDiffusionXL") && index.text_encoder == Some((None, None)) {
+            let reason =
+                "the model has no first text encoder: it is the SDXL refiner; choose the base model".to_owned();
+            return Err(Error::Config { file: source.display(FILE), reason });
+        }
         // Image-to-image and inpainting pipelines hold the same parts; an inpainting UNet fails by its 9 channels.
         if index.class_name.starts_with("StableDiffusionXL") {
             return Ok(index);
@@ -110,8 +126,13 @@ pub(crate) struct UnetConfig {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct VaeConfig {
     #[serde(default = "three")]
+    pub(crate) in_channels: usize,
+    #[serde(default = "three")]
     pub(crate) out_channels: usize,
     pub(crate) block_out_channels: Vec<usize>,
+    /// Empty if the file does not say: then it is one `DownEncoderBlock2D` per level.
+    #[serde(default)]
+    pub(crate) down_block_types: Vec<String>,
     pub(crate) up_block_types: Vec<String>,
     #[serde(default = "one")]
     pub(crate) layers_per_block: usize,
@@ -124,6 +145,8 @@ pub(crate) struct VaeConfig {
     #[serde(default = "sd1_scaling_factor")]
     pub(crate) scaling_factor: f64,
     #[serde(default)]
+    pub(crate) shift_factor: Option<f64>,
+    #[serde(default)]
     pub(crate) latents_mean: Option<Vec<f32>>,
     #[serde(default)]
     pub(crate) latents_std: Option<Vec<f32>>,
@@ -131,6 +154,8 @@ pub(crate) struct VaeConfig {
     pub(crate) force_upcast: Option<bool>,
     #[serde(default = "yes")]
     pub(crate) mid_block_add_attention: bool,
+    #[serde(default = "yes")]
+    pub(crate) use_quant_conv: bool,
     #[serde(default = "yes")]
     pub(crate) use_post_quant_conv: bool,
 }
@@ -203,6 +228,11 @@ fn quick_gelu() -> String {
 /// The factor of the first Stable Diffusion, which diffusers takes when the file says nothing.
 fn sd1_scaling_factor() -> f64 {
     0.18215
+}
+
+/// Fails unless a size is in a range that models have: larger ones would be asked of the memory, or overflow.
+pub(crate) fn require_size(field: &str, value: usize, range: std::ops::RangeInclusive<usize>) -> Result<(), String> {
+    require(range.contains(&value), || format!("{field} is {value}, expected {} to {}", range.start(), range.end()))
 }
 
 /// Fails with a sentence about `field` unless a condition of a configuration holds.

@@ -133,6 +133,15 @@ pub enum Error {
     /// The caller asked for something that this model cannot do.
     #[error("{0}")]
     Input(String),
+    /// Numbers overflowed, and f32 did not help.
+    #[error(
+        "the {what} holds numbers that are infinite or not a number, in f32 too: the weights are damaged, or the run went \
+         astray (try more steps, a lower guidance_scale, or dtype f32 for the whole model)"
+    )]
+    NotFinite {
+        /// `latent`, `image` or `encoded image`.
+        what: &'static str,
+    },
     /// The observer ended the run.
     #[error("the run was cancelled")]
     Cancelled,

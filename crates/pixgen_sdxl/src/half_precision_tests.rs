@@ -9,9 +9,10 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use crate::checkpoint::Checkpoint;
+use crate::nn::Seamless;
 use crate::text::TextEncoders;
-use crate::unet::Unet;
-use crate::vae::VaeDecoder;
+use crate::unet::{Surroundings, Unet};
+use crate::vae::{Vae, VaeTiling};
 use crate::{LoadOptions, ModelSource, PromptOptions};
 
 /// Relative error that f16, with its eleven bits, may have against diffusers in f32.
@@ -20,8 +21,11 @@ const TOLERANCE: f64 = 1e-2;
 fn each_model(check: impl Fn(&Checkpoint, &HashMap<String, Tensor>)) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
     for model in ["model_a", "model_b"] {
-        let reference = fixtures.join(format!("{model}_parts.safetensors"));
-        let reference = candle_core::safetensors::load(reference, &Device::Cpu).unwrap();
+        let load = |name: &str| {
+            candle_core::safetensors::load(fixtures.join(format!("{model}_{name}.safetensors")), &Device::Cpu).unwrap()
+        };
+        let mut reference = load("parts");
+        reference.extend(load("images"));
         let source = ModelSource::Folder(fixtures.join(model));
         check(&Checkpoint::open(&source, &LoadOptions::default()).unwrap(), &reference);
     }
@@ -72,7 +76,7 @@ fn the_unet_in_f16() {
             let sizes: Vec<[f32; 6]> = sizes.into_iter().map(|row| row.try_into().unwrap()).collect();
             let conditioning = unet.condition(input("context"), input("pooled"), &sizes).unwrap();
             let timestep = input("timestep").to_scalar::<f32>().unwrap();
-            let found = unet.forward(input("sample"), timestep, &conditioning).unwrap();
+            let found = unet.forward(input("sample"), timestep, &conditioning, Surroundings::default()).unwrap();
             assert_eq!(found.dtype(), DType::F32);
             assert_close(&found, input("output"));
         }
@@ -82,8 +86,19 @@ fn the_unet_in_f16() {
 #[test]
 fn the_decoder_in_f16() {
     each_model(|source, reference| {
-        let vae = VaeDecoder::load(source, &Device::Cpu, DType::F16).unwrap();
-        let found = vae.decode(&reference["vae.latents"]).unwrap().clamp(-1f32, 1f32).unwrap();
+        let vae = Vae::load(source, &Device::Cpu, DType::F16).unwrap();
+        let found =
+            vae.decode(&reference["vae.latents"], Seamless::OFF, VaeTiling::Off).unwrap().clamp(-1f32, 1f32).unwrap();
         assert_close(&found, &reference["vae.image"]);
+    });
+}
+
+#[test]
+fn the_encoder_in_f16() {
+    each_model(|source, reference| {
+        let vae = Vae::load(source, &Device::Cpu, DType::F16).unwrap();
+        let found = vae.encode(&reference["encoder.image"], Seamless::OFF, VaeTiling::Off).unwrap();
+        assert_close(&found.mean, &reference["encoder.mean"]);
+        assert_close(&found.log_variance, &reference["encoder.log_variance"]);
     });
 }

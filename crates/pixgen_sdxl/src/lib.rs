@@ -10,6 +10,7 @@ mod clip;
 mod config;
 mod error;
 mod guidance;
+mod init_image;
 mod ldm_names;
 mod lora;
 mod nn;
@@ -30,11 +31,18 @@ mod weights;
 mod half_precision_tests;
 #[cfg(test)]
 mod params_tests;
+#[cfg(test)]
+mod surroundings_tests;
 
-pub use checkpoint::{Architecture, LoadOptions, LoadReport, PredictionType};
+pub use checkpoint::{Architecture, LoadOptions, LoadReport};
 pub use error::Error;
+pub use init_image::InitImage;
 pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
-pub use noise::randn;
+pub use nn::Seamless;
+pub use noise::{Generator, randn};
 pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
 pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};
+pub use unet::FrameAttention;
+pub use vae::{Posterior, VaeTiling};

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::checkpoint::{Checkpoint, LoadOptions};
 use crate::params::Params;
 use crate::text::{PromptOptions, TextEncoders};
-use crate::unet::Unet;
+use crate::unet::{Surroundings, Unet};
 use crate::{ModelSource, randn};
 
 fn source(model: &str) -> Checkpoint {
@@ -60,7 +60,7 @@ fn every_weight_of_the_unet() {
             |_| false,
             || {
                 let conditioning = unet.condition(&context, &pooled, &[[64.0, 32.0, 0.0, 0.0, 64.0, 64.0]]).unwrap();
-                bits(&unet.forward(&sample, 500.0, &conditioning).unwrap())
+                bits(&unet.forward(&sample, 500.0, &conditioning, Surroundings::default()).unwrap())
             },
         );
         assert!(count > 200, "{count}");

@@ -16,23 +16,26 @@ use crate::tokenizer::{STANDARD_VOCAB_SIZE, StandardPad, Tokenizer};
 pub struct PromptOptions {
     /// Which signs in a prompt mean something.
     pub syntax: PromptSyntax,
-    /// How many windows of the text encoders (75 words each in SDXL) a prompt may fill, 1 to
-    /// [`PromptOptions::MAX_CHUNKS`]; what does not fit is not read. With 1, a long prompt is cut off as diffusers does.
+    /// How many windows of the text encoders (75 tokens each in SDXL, begin and end not counted) a prompt may fill, 1
+    /// to [`PromptOptions::MAX_CHUNKS`]; what does not fit is not read. With 1, a long prompt is cut off as diffusers
+    /// does.
     pub max_chunks: usize,
-    /// How many layers before the last but one the prompt's hidden states are taken, as in diffusers: 0 is what SDXL was
-    /// trained with. The negative prompt is always read with 0, as in diffusers.
+    /// How many layers before the last but one the prompt's hidden states are taken: 0 is what SDXL was trained with,
+    /// and the embeddings are the end. The negative prompt is always read with 0. Both as in diffusers.
     pub clip_skip: usize,
 }
 
 /// Which signs in a prompt mean something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PromptSyntax {
-    /// Those of stable-diffusion-webui: `(more)`, `(much more:1.5)`, `[less]`, `\(` for the bracket itself, `BREAK` for a
-    /// new chunk. Brackets nest, and their weights multiply. A bracket that is never closed reaches to the end, one that
-    /// was never opened is text.
+    /// Those of stable-diffusion-webui: `(text)` weighs 1.1 times, `(text:1.5)` 1.5 times, `[text]` 1 / 1.1 times as
+    /// much; `\(` is the bracket itself; `BREAK` begins a new window. Brackets nest, and their weights multiply, up to
+    /// ±100. A bracket that is never closed reaches to the end, one that was never opened is text. Prompt editing
+    /// (`[from:to:when]`), alternation and `AND` are not known.
     ///
-    /// A token of weight w is moved from what it would be in an empty prompt to w times as far, as ComfyUI does; the
-    /// pooled text is not weighted. A prompt without these signs is encoded exactly as with [`PromptSyntax::Plain`].
+    /// The weights work as in ComfyUI: w moves a token's hidden state to w times its distance from the one that an
+    /// empty prompt has at the same place. The pooled text is not weighted. A prompt without these signs that fits one
+    /// window is encoded exactly as with [`PromptSyntax::Plain`].
     #[default]
     Weighted,
     /// None: every sign is text, as in diffusers.

@@ -125,6 +125,11 @@ impl Scope<'_> {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
     }
 
+    /// Whether a tensor of this name is there.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.weights.routing.contains_key(&self.path(name))
+    }
+
     /// Says that no layer needs what is in this scope: it is not reported as unused.
     pub(crate) fn is_not_needed(&self) {
         self.weights.not_needed.borrow_mut().push(format!("{}.", self.prefix));

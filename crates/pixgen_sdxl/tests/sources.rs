@@ -182,11 +182,11 @@ fn parts_of_different_models_are_refused() {
 fn a_solver_that_is_not_available_is_named_when_a_run_begins() {
     let folder = copy("model_a");
     edit_json(&folder.path().join("scheduler/scheduler_config.json"), |config| {
-        config.insert("_class_name".into(), "UniPCMultistepScheduler".into());
+        config.insert("_class_name".into(), "HeunDiscreteScheduler".into());
     });
     let pipeline = load(folder.path()).unwrap();
     let error = pipeline.generate(&input(), &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
-    assert!(error.contains("UniPCMultistepScheduler") && error.contains("DPM++ 2M"), "{error}");
+    assert!(error.contains("HeunDiscreteScheduler") && error.contains("DPM++ 2M"), "{error}");
     let input = TextToImage { scheduler: Some(pixgen_api::SchedulerKind::Euler), ..input() };
     assert!(pipeline.generate(&input, &mut |_| ControlFlow::Continue(())).is_ok());
 }

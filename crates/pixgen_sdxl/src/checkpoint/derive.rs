@@ -176,18 +176,13 @@ pub(super) fn scheduler(prediction_type: &str, zero_terminal_snr: bool) -> Value
         "interpolation_type": "linear",
         "prediction_type": prediction_type,
         "rescale_betas_zero_snr": zero_terminal_snr,
-        "timestep_spacing": spacing(zero_terminal_snr),
+        // Only the very last training step has no signal, and "leading" never visits it (Lin et al. 2023, section 3.3).
+        "timestep_spacing": if zero_terminal_snr { "trailing" } else { "leading" },
         "steps_offset": 1,
         "clip_sample": false,
         "set_alpha_to_one": false,
         "use_karras_sigmas": false,
     })
-}
-
-/// SDXL's `timestep_spacing`. With a noise schedule that ends without signal a run must begin at the very last training
-/// step, which "leading" never visits (Lin et al. 2023, section 3.3).
-pub(super) fn spacing(zero_terminal_snr: bool) -> &'static str {
-    if zero_terminal_snr { "trailing" } else { "leading" }
 }
 
 /// What the sizes of a UNet say that the model is.

@@ -19,7 +19,7 @@ mod vae_override;
 mod real_shapes_tests;
 
 pub(crate) use self::report::is_harmless;
-pub use self::report::{Architecture, LoadReport, PredictionType};
+pub use self::report::{Architecture, LoadReport};
 pub(crate) use self::tensor_file::{Part, TensorFile};
 
 use std::borrow::Cow;
@@ -30,12 +30,10 @@ use std::rc::Rc;
 
 use candle_core::{DType, Device};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use self::single_file::SingleFile;
+use crate::scheduler::Prediction;
 use crate::{Error, ModelSource};
-
-const SCHEDULER: &str = "scheduler/scheduler_config.json";
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -45,7 +43,7 @@ pub struct LoadOptions {
     /// What weights are converted to; on the CPU they always become f32, the only dtype that it is fast in.
     pub dtype: DType,
     /// What the network predicts, for models that do not say; `None` believes the model.
-    pub prediction_type: Option<PredictionType>,
+    pub prediction: Option<Prediction>,
     /// Whether the noise schedule ends without any signal (Lin et al. 2023); `None` believes the model.
     pub zero_terminal_snr: Option<bool>,
     /// Another autoencoder than the model's own: a `.safetensors` file with diffusers' or the latent diffusion code's
@@ -61,7 +59,7 @@ impl Default for LoadOptions {
         Self {
             device: Device::Cpu,
             dtype: DType::F32,
-            prediction_type: None,
+            prediction: None,
             zero_terminal_snr: None,
             vae: None,
             tokenizers: None,
@@ -88,16 +86,28 @@ impl Place {
 /// with the prefix `text_model.`.
 pub(crate) type Routing = HashMap<String, Place>;
 
+/// How to open a model once more, long after it was loaded: no file is held open meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipe {
+    source: ModelSource,
+    options: LoadOptions,
+}
+
+impl Recipe {
+    pub(crate) fn open(&self) -> Result<Checkpoint, Error> {
+        Checkpoint::open(&self.source, &self.options)
+    }
+}
+
 /// An opened model.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
+    recipe: Recipe,
     layout: Layout,
     /// Read instead of everything below `vae/`.
     vae: Option<Layout>,
     /// Read instead of everything below `tokenizer/` and `tokenizer_2/`.
     tokenizers: Option<ModelSource>,
-    prediction_type: Option<PredictionType>,
-    zero_terminal_snr: Option<bool>,
     report: Rc<RefCell<LoadReport>>,
     /// Whether layers get zeros without memory instead of weights; their names and shapes are checked all the same.
     shapes_only: bool,
@@ -129,11 +139,10 @@ impl Checkpoint {
             }
         };
         let mut checkpoint = Self {
+            recipe: Recipe { source: source.clone(), options: options.clone() },
             layout,
             vae: None,
             tokenizers: options.tokenizers.clone().map(ModelSource::Folder),
-            prediction_type: options.prediction_type,
-            zero_terminal_snr: options.zero_terminal_snr,
             report,
             shapes_only: false,
         };
@@ -141,6 +150,10 @@ impl Checkpoint {
             checkpoint.vae = Some(vae_override::open(path, &checkpoint)?);
         }
         Ok(checkpoint)
+    }
+
+    pub(crate) fn recipe(&self) -> Recipe {
+        self.recipe.clone()
     }
 
     /// The same model with zeros without memory instead of weights.
@@ -171,7 +184,19 @@ impl Checkpoint {
             (Some(source), _) if path.starts_with("tokenizer") => Some((source, path)),
             (_, Layout::Diffusers(source)) => Some((source, path)),
             (_, Layout::BareVae(source)) => Some((source, path.strip_prefix("vae/").unwrap_or(""))),
+            // A tiny autoencoder for previews may lie beside the file.
+            (_, Layout::SingleFile(file)) if path.starts_with("./") || path.starts_with("taesd") => {
+                Some((file.beside(), path))
+            }
             (_, Layout::SingleFile(_)) => None,
+        }
+    }
+
+    /// Where a small file of the model is or would be, if the model is a folder on disk.
+    pub(crate) fn path_of(&self, path: &str) -> Option<PathBuf> {
+        match self.files(path)? {
+            (ModelSource::Folder(folder), path) => Some(folder.join(path)),
+            (ModelSource::SingleFile(_) | ModelSource::Embedded(_), _) => None,
         }
     }
 
@@ -194,13 +219,13 @@ impl Checkpoint {
 
     /// The content of a small file, or `None` if there is no such file.
     pub(crate) fn read_optional(&self, path: &str) -> Result<Option<Cow<'static, [u8]>>, Error> {
-        let derived = match (self.files(path), self.layout(path)) {
-            (Some((source, path)), _) if path != SCHEDULER => return source.read_optional(path),
-            (Some((source, path)), _) => source.json_optional::<Value>(path)?,
-            (None, Layout::SingleFile(file)) => file.config(path).cloned(),
-            (None, _) => None,
-        };
-        Ok(derived.map(|value| Cow::Owned(self.overridden(path, value).to_string().into_bytes())))
+        match (self.files(path), self.layout(path)) {
+            (Some((source, path)), _) => source.read_optional(path),
+            (None, Layout::SingleFile(file)) => {
+                Ok(file.config(path).map(|value| Cow::Owned(value.to_string().into_bytes())))
+            }
+            (None, _) => Ok(None),
+        }
     }
 
     /// The content of a small file.
@@ -225,20 +250,9 @@ impl Checkpoint {
         })
     }
 
-    /// The configuration with what the caller knows better.
-    fn overridden(&self, path: &str, mut value: Value) -> Value {
-        if let (SCHEDULER, Value::Object(fields)) = (path, &mut value) {
-            if let Some(prediction_type) = self.prediction_type {
-                fields.insert("prediction_type".to_owned(), prediction_type.as_str().into());
-            }
-            if let Some(zero_terminal_snr) = self.zero_terminal_snr {
-                fields.insert("rescale_betas_zero_snr".to_owned(), zero_terminal_snr.into());
-                if zero_terminal_snr {
-                    fields.insert("timestep_spacing".to_owned(), derive::spacing(true).into());
-                }
-            }
-        }
-        value
+    /// How the caller wants the model to be loaded.
+    pub(crate) fn options(&self) -> &LoadOptions {
+        &self.recipe.options
     }
 
     /// The place of every weight of a component. `half` prefers a half-precision file where there are two.
@@ -246,6 +260,9 @@ impl Checkpoint {
         match self.layout(component) {
             Layout::Diffusers(source) => folder::routing(source, component, component, stem, half).map(Cow::Owned),
             Layout::BareVae(source) => folder::routing(source, component, "", stem, half).map(Cow::Owned),
+            Layout::SingleFile(file) if component == "." || component.starts_with("taesd") => {
+                folder::routing(file.beside(), component, component, stem, half).map(Cow::Owned)
+            }
             Layout::SingleFile(file) => file.routing(component).map(Cow::Borrowed).ok_or_else(|| Error::NotSdxl {
                 file: file.name().to_owned(),
                 found: format!("without a {component}"),

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::{Architecture, Checkpoint, LoadOptions, LoadReport};
 use crate::clip::ClipTextModel;
 use crate::unet::Unet;
-use crate::vae::VaeDecoder;
+use crate::vae::Vae;
 use crate::{Error, ModelSource};
 
 /// One tensor of the diffusers layout and where a single file has it.
@@ -110,7 +110,7 @@ fn build(source: &ModelSource, whole: bool) -> Result<LoadReport, Error> {
     if whole {
         ClipTextModel::load(&checkpoint, "text_encoder", false, &device, dtype)?;
         ClipTextModel::load(&checkpoint, "text_encoder_2", true, &device, dtype)?;
-        VaeDecoder::load(&checkpoint, &device, dtype)?;
+        Vae::load(&checkpoint, &device, dtype)?;
     }
     Ok(checkpoint.report().take())
 }
@@ -135,8 +135,8 @@ fn every_tensor_of_sdxl_finds_its_layer_in_both_layouts() {
         assert_eq!(report.architecture, Architecture::SdxlBase);
     }
     assert_eq!(single.loaded, diffusers.loaded);
-    // Not read: the first encoder's last layer and final norm, whose output SDXL does not use, and the VAE's encoder.
-    assert_eq!((diffusers.loaded, diffusers.harmless), (2641 - 18 - 108, 18 + 108));
+    // Not read: the first text encoder's last layer and final norm, whose output SDXL does not use.
+    assert_eq!((diffusers.loaded, diffusers.harmless), (2641 - 18, 18));
     assert_eq!(single.harmless, diffusers.harmless + 2);
 }
 

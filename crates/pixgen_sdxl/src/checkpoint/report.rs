@@ -15,28 +15,6 @@ pub enum Architecture {
     Other,
 }
 
-/// What the network was trained to predict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PredictionType {
-    /// The noise in the sample.
-    Epsilon,
-    /// The velocity (Salimans and Ho 2022, appendix D).
-    Velocity,
-    /// The sample without noise.
-    Sample,
-}
-
-impl PredictionType {
-    /// The name that diffusers' `scheduler_config.json` has for it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Epsilon => "epsilon",
-            Self::Velocity => "v_prediction",
-            Self::Sample => "sample",
-        }
-    }
-}
-
 /// What a load has read. Tensors that a layer needs and that are missing are an error, [`crate::Error::MissingTensors`].
 #[derive(Clone, Debug, Default)]
 pub struct LoadReport {

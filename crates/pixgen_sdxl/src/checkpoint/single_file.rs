@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::report::{LoadReport, is_harmless};
 use super::tensor_file::{Part, TensorFile};
 use super::{Place, Routing, derive, detect, ldm_clip, ldm_unet, ldm_vae};
-use crate::Error;
+use crate::{Error, ModelSource};
 
 const UNET: &str = "model.diffusion_model.";
 const FIRST_TEXT: &str = "conditioner.embedders.0.transformer.";
@@ -21,6 +21,8 @@ const VAE: [&str; 2] = ["first_stage_model.", "vae."];
 #[derive(Debug)]
 pub(crate) struct SingleFile {
     name: String,
+    /// The folder that the file is in.
+    beside: ModelSource,
     routings: HashMap<&'static str, Routing>,
     configs: HashMap<&'static str, Value>,
 }
@@ -69,7 +71,7 @@ impl SingleFile {
         for component in ["unet", "vae", "text_encoder", "text_encoder_2"] {
             routings.entry(component).or_default();
         }
-        Ok(Self { name: file.name().to_owned(), routings, configs })
+        Ok(Self { name: file.name().to_owned(), beside: folder_of(path), routings, configs })
     }
 
     /// Nothing but an autoencoder, in any naming, from any file that has one. `assumed` is the configuration of the
@@ -97,11 +99,17 @@ impl SingleFile {
             return Err(Error::NotSdxl { file: file.name().to_owned(), found });
         }
         let configs = HashMap::from([("vae/config.json", derive::vae(&routing, assumed))]);
-        Ok(Self { name: file.name().to_owned(), routings: HashMap::from([("vae", routing)]), configs })
+        let routings = HashMap::from([("vae", routing)]);
+        Ok(Self { name: file.name().to_owned(), beside: folder_of(path), routings, configs })
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The folder that the file is in.
+    pub(super) fn beside(&self) -> &ModelSource {
+        &self.beside
     }
 
     pub(super) fn config(&self, path: &str) -> Option<&Value> {
@@ -111,6 +119,10 @@ impl SingleFile {
     pub(super) fn routing(&self, component: &str) -> Option<&Routing> {
         self.routings.get(component)
     }
+}
+
+fn folder_of(path: &Path) -> ModelSource {
+    ModelSource::Folder(path.parent().unwrap_or(Path::new("")).to_owned())
 }
 
 /// The weights of each component that is there; what belongs to none goes into the report.

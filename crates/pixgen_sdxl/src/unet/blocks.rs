@@ -5,9 +5,10 @@ use std::slice::Iter;
 use candle_core::{Result, Tensor};
 
 use super::attention::{SpatialTransformer, TextKeys, TransformerSizes};
+use super::pass::Pass;
 use super::resnet::{ResnetBlock, ResnetSizes};
 use crate::Error;
-use crate::nn::Conv2d;
+use crate::nn::{Conv2d, Padding};
 use crate::weights::Scope;
 
 /// What all blocks of a UNet have in common.
@@ -71,10 +72,10 @@ impl Layers {
         self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
     }
 
-    fn forward(&self, layer: usize, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
-        let x = self.resnets[layer].forward(x, Some(silu_temb))?;
+    fn forward(&self, layer: usize, x: &Tensor, pass: &Pass, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let x = self.resnets[layer].forward(x, Some(&pass.silu_temb), pass.surroundings.seamless)?;
         match self.attentions.get(layer) {
-            Some(attention) => attention.forward(&x, keys),
+            Some(attention) => attention.forward(&x, pass, keys),
             None => Ok(x),
         }
     }
@@ -101,7 +102,7 @@ impl DownBlock {
         let downsampler = downsamples
             .then(|| {
                 let scope = scope.pp("downsamplers.0.conv");
-                Conv2d::load_strided(&scope, outputs, outputs, 3, 2, 1)
+                Conv2d::load_strided(&scope, (outputs, outputs), 3, 2, Padding { before: 1, after: 1 })
             })
             .transpose()?;
         Ok(Self { layers, downsampler })
@@ -115,17 +116,17 @@ impl DownBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        silu_temb: &Tensor,
+        pass: &Pass,
         keys: &mut Iter<'_, TextKeys>,
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in 0..self.layers.resnets.len() {
-            x = self.layers.forward(layer, &x, silu_temb, keys)?;
+            x = self.layers.forward(layer, &x, pass, keys)?;
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
-            x = downsampler.forward(&x)?;
+            x = downsampler.forward(&x, pass.surroundings.seamless)?;
             skips.push(x.clone());
         }
         Ok(x)
@@ -161,13 +162,14 @@ impl MidBlock {
         self.attention.iter().try_for_each(|attention| attention.text_keys(context, keys))
     }
 
-    pub(super) fn forward(&self, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
-        let mut x = self.before.forward(x, Some(silu_temb))?;
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let seamless = pass.surroundings.seamless;
+        let mut x = self.before.forward(x, Some(&pass.silu_temb), seamless)?;
         if let Some(attention) = &self.attention {
-            x = attention.forward(&x, keys)?;
+            x = attention.forward(&x, pass, keys)?;
         }
         match &self.after {
-            Some(after) => after.forward(&x, Some(silu_temb)),
+            Some(after) => after.forward(&x, Some(&pass.silu_temb), seamless),
             None => Ok(x),
         }
     }
@@ -218,7 +220,7 @@ impl UpBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        silu_temb: &Tensor,
+        pass: &Pass,
         keys: &mut Iter<'_, TextKeys>,
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
@@ -226,13 +228,13 @@ impl UpBlock {
         for layer in 0..self.layers.resnets.len() {
             let Some(skip) = skips.pop() else { candle_core::bail!("an up block has no skip connection left") };
             // (b, channels + skip channels, h, w)
-            x = self.layers.forward(layer, &Tensor::cat(&[x, skip], 1)?, silu_temb, keys)?;
+            x = self.layers.forward(layer, &Tensor::cat(&[x, skip], 1)?, pass, keys)?;
         }
         match (&self.upsampler, skips.last()) {
             // An odd height or width was rounded up on the way down: the size to reach is that of the next skip.
             (Some(upsampler), Some(skip)) => {
                 let (_, _, height, width) = skip.dims4()?;
-                upsampler.forward_enlarged(&x, height, width)
+                upsampler.forward_enlarged(&x, height, width, pass.surroundings.seamless)
             }
             _ => Ok(x),
         }

@@ -4,8 +4,8 @@
     python make_fixtures.py
 
 Two tiny SDXL models with random weights, which differ in every number, and what the reference
-implementation makes of them: token ids, text encodings, UNet outputs, decoded images, scheduler
-trajectories, noise, and whole runs of StableDiffusionXLPipeline.
+implementation makes of them: token ids, text encodings, UNet outputs, decoded images, noise, and whole
+runs of StableDiffusionXLPipeline. Begins with an empty folder: run make_scheduler_fixtures.py afterwards.
 """
 
 import json
@@ -201,15 +201,6 @@ def build_b(folder):
     return scheduler
 
 
-def drop_encoder(folder):
-    """The autoencoder's encoder is not part of what is tested: it only takes space."""
-    from safetensors.torch import load_file
-
-    for file in (folder / "vae").glob("*.safetensors"):
-        tensors = {k: v for k, v in load_file(file).items() if not k.startswith(("encoder.", "quant_conv."))}
-        save_file(tensors, file, metadata={"format": "pt"})
-
-
 def parts_reference(pipe, name):
     """Inputs and outputs of each part, one by one."""
     out = {}
@@ -294,82 +285,6 @@ def runs_reference(pipe, name, sizes, prompts):
     (OUT / f"{name}_runs.json").write_text(json.dumps(cases, indent=1))
 
 
-def schedulers_reference():
-    """Trajectories with a network in closed form: model(x, t) = 0.6 · x · (t + 1) / (t + 2).
-
-    As in diffusers' own tests but for the factor, without which the predicted sample is a difference of nearly equal
-    numbers at high noise.
-    """
-    sdxl = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    zero_snr = dict(**sdxl, rescale_betas_zero_snr=True, prediction_type="v_prediction", timestep_spacing="trailing")
-    configs = {
-        "euler": [
-            dict(**sdxl, timestep_spacing="leading", steps_offset=1),
-            dict(**sdxl, timestep_spacing="trailing"),
-            dict(),
-            dict(**sdxl, prediction_type="sample", final_sigmas_type="sigma_min"),
-            dict(**sdxl, prediction_type="v_prediction", timestep_spacing="linspace"),
-            zero_snr,
-            dict(num_train_timesteps=100, beta_end=0.1, timestep_spacing="trailing"),
-        ],
-        "ddim": [
-            dict(**sdxl, steps_offset=1, set_alpha_to_one=False, clip_sample=False),
-            dict(**sdxl, timestep_spacing="trailing", clip_sample=False),
-            dict(**sdxl, timestep_spacing="linspace", clip_sample=False, prediction_type="v_prediction"),
-            dict(),
-            dict(**sdxl, clip_sample_range=0.4, prediction_type="v_prediction"),
-            dict(**zero_snr, clip_sample=False),
-            dict(**sdxl, prediction_type="sample", clip_sample=False),
-        ],
-        "dpmpp_2m": [
-            dict(**sdxl, timestep_spacing="leading", steps_offset=1),
-            dict(**sdxl, timestep_spacing="trailing", solver_type="heun"),
-            dict(),
-            dict(**sdxl, prediction_type="sample", final_sigmas_type="sigma_min", lower_order_final=False),
-            dict(**sdxl, prediction_type="v_prediction", final_sigmas_type="sigma_min", euler_at_final=True),
-            zero_snr,
-            dict(**sdxl, solver_order=1),
-        ],
-    }
-    out, cases = {}, []
-    start = torch.randn((1, 2, 3, 5), generator=torch.Generator().manual_seed(7))
-    out["start"] = start
-    for kind, options in configs.items():
-        for i, config in enumerate(options):
-            for steps in (1, 4, 8, 30):
-                scheduler = SCHEDULERS[kind](**config)
-                scheduler.set_timesteps(steps)
-                sample = start * scheduler.init_noise_sigma
-                samples, denoised = [], []
-                for t in scheduler.timesteps:
-                    scaled = scheduler.scale_model_input(sample, t)
-                    stepped = scheduler.step(scaled * (0.6 * (t + 1) / (t + 2)), t, sample)
-                    sample = stepped.prev_sample
-                    samples.append(sample)
-                    if kind != "dpmpp_2m":
-                        denoised.append(stepped.pred_original_sample)
-                name = f"{kind}.{i}.{steps}"
-                out[f"{name}.samples"] = torch.cat(samples)
-                if denoised:
-                    out[f"{name}.denoised"] = torch.cat(denoised)
-                out[f"{name}.timesteps"] = scheduler.timesteps.float()
-                cases.append(dict(name=name, scheduler=kind, steps=steps, config={
-                    **{k: v for k, v in scheduler.config.items() if v != -float("inf")},
-                    "_class_name": type(scheduler).__name__,
-                }))  # fmt: skip
-        # Which timesteps are visited, for many numbers of steps: rounding makes some of them surprising.
-        for spacing in ("leading", "trailing", "linspace"):
-            timesteps, counts = [], [*range(1, 41), 49, 50, 75, 93, 100, 150]
-            for steps in counts:
-                scheduler = SCHEDULERS[kind](timestep_spacing=spacing)
-                scheduler.set_timesteps(steps)
-                timesteps.append(torch.cat([torch.tensor([len(scheduler.timesteps)]), scheduler.timesteps.float()]))
-            out[f"timesteps.{kind}.{spacing}"] = torch.cat(timesteps).float()
-            out["timesteps.counts"] = torch.tensor(counts, dtype=torch.int64)
-    save_file({k: v.contiguous() for k, v in out.items()}, OUT / "schedulers.safetensors")
-    (OUT / "schedulers.json").write_text(json.dumps(cases, indent=1))
-
-
 def noise_reference():
     out = {}
     for seed in (0, 1, 42, 2**32 - 1, 2**33 + 5):
@@ -413,8 +328,6 @@ def main():
         pipe.set_progress_bar_config(disable=True)
         parts_reference(pipe, name)
         runs_reference(pipe, name, sizes, prompts)
-        drop_encoder(folder)
-    schedulers_reference()
     noise_reference()
     (OUT / "prompts.json").write_text(json.dumps(PROMPTS, indent=1))
     for file in OUT.rglob("*"):

@@ -89,7 +89,9 @@ def standard_reference(wheel):
     window = dict(padding="max_length", max_length=77, truncation=True)
     return {
         "ids": [[p, ids(first, p), ids(second, p)] for p in prompts],
-        "windows": [[p, ids(first, p, **window), ids(second, p, **window)] for p in ("", "hello! world", "long " * 100)],
+        "windows": [
+            [p, ids(first, p, **window), ids(second, p, **window)] for p in ("", "hello! world", "long " * 100)
+        ],
     }
 
 
@@ -107,7 +109,7 @@ class Reference:
         return ids + [tokenizer.pad_token_id] * (self.size - len(ids))
 
     def cut(self, segments, max_chunks):
-        """Windows of (ids, weights) for each encoder, as many for one as for the other; and how many tokens are in none."""
+        """Windows of (id, weight) for each encoder, as many for both; and how many tokens are in none."""
         windows, left_out = ([], []), [0, 0]
         for number, segment in enumerate(segments):
             streams = []

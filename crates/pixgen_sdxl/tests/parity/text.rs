@@ -3,18 +3,27 @@
 //! The reference values come from `make_text_fixtures.py`: windows encoded by transformers and weighted with ComfyUI's
 //! formula, and runs of diffusers' `StableDiffusionXLPipeline`.
 
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 
-use candle_core::Tensor;
-use pixgen_sdxl::{PromptOptions, PromptSyntax, TextToImage};
+use candle_core::{DType, Device, Tensor};
+use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, PromptSyntax, TextToImage};
 use serde::Deserialize;
 
-use crate::support::{assert_close, json, pipeline, tensors};
+use crate::support::{assert_close, fixtures, json, pipeline, tensors};
 
 #[derive(Deserialize)]
 struct Fixture {
+    standard: Standard,
     encodings: Vec<Encoding>,
     runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Standard {
+    /// Prompts with the ids of SDXL's first and second tokenizer: begin, words, end.
+    ids: Vec<(String, Vec<u32>, Vec<u32>)>,
 }
 
 #[derive(Deserialize)]
@@ -175,5 +184,58 @@ fn options_out_of_range_are_errors_that_name_them() {
         (error(|options| options.clip_skip = usize::MAX), "expected 0 to 2"),
     ] {
         assert!(found.contains(expected), "{found}");
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// model_b with text encoders for CLIP's vocabulary, but without tokenizer files.
+fn model_without_tokenizers() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_folder(&fixtures().join("model_b"), folder.path());
+    for tokenizer in ["tokenizer", "tokenizer_2"] {
+        fs::remove_dir_all(folder.path().join(tokenizer)).unwrap();
+    }
+    for encoder in ["text_encoder", "text_encoder_2"] {
+        let config = folder.path().join(encoder).join("config.json");
+        let mut value: serde_json::Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+        value["vocab_size"] = 49_408.into();
+        value["eos_token_id"] = 49_407.into();
+        fs::write(config, value.to_string()).unwrap();
+        let weights = folder.path().join(encoder).join("model.safetensors");
+        let mut tensors = candle_core::safetensors::load(&weights, &Device::Cpu).unwrap();
+        let name = tensors.keys().find(|name| name.ends_with("token_embedding.weight")).unwrap().clone();
+        let (tokens, channels) = tensors[&name].dims2().unwrap();
+        let more = Tensor::randn(0f32, 1.0, (49_408 - tokens, channels), &Device::Cpu).unwrap();
+        tensors.insert(name.clone(), Tensor::cat(&[&tensors[&name], &more], 0).unwrap());
+        candle_core::safetensors::save(&tensors, weights).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_model_without_tokenizer_files_reads_prompts_with_clips_vocabulary() {
+    let folder = model_without_tokenizers();
+    let pipeline = Pipeline::load(&ModelSource::Folder(folder.path().to_owned()), &Device::Cpu, DType::F32).unwrap();
+    for (prompt, first, second) in json::<Fixture>("text.json").standard.ids {
+        let found = pipeline.encode_prompt(&prompt, &PromptOptions::plain()).unwrap().ids;
+        // Windows of 24 tokens. The first tokenizer pads with the end token, the second with id 0.
+        for (found, mut expected, pad) in [(&found[0], first, 49_407), (&found[1], second, 0)] {
+            expected.truncate(expected.len() - 1);
+            expected.truncate(23);
+            expected.push(49_407);
+            expected.resize(24, pad);
+            assert_eq!(*found, expected, "{prompt:?}");
+        }
     }
 }
