@@ -127,6 +127,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A model could not be brought here from the network.
+    #[error("{file} could not be downloaded: {reason}")]
+    Download {
+        /// The repository, or the file's path in it.
+        file: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// The caller asked for something that this model cannot do.
     #[error("{0}")]
     Input(String),

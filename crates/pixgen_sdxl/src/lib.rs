@@ -8,6 +8,8 @@
 mod checkpoint;
 mod clip;
 mod config;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod guidance;
 mod init_image;
@@ -31,6 +33,8 @@ mod half_precision_tests;
 mod surroundings_tests;
 
 pub use checkpoint::{Architecture, LoadOptions, LoadReport};
+#[cfg(feature = "download")]
+pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
 pub use init_image::InitImage;
 pub use nn::Seamless;
