@@ -109,13 +109,15 @@ impl NoiseSchedule {
     }
 }
 
-/// `torch.linspace` in f32, which counts from both ends to the middle.
+/// `torch.linspace` in f32, which counts from both ends to the middle, and multiplies and adds in one.
 fn linspace(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count - 1) as f32;
-    (0..count)
-        .map(|i| if i < count / 2 { start + step * i as f32 } else { end - step * (count - 1 - i) as f32 })
-        .collect()
+    let at = |i: usize| match i < count / 2 {
+        true => step.mul_add(i as f32, start),
+        false => (-step).mul_add((count - 1 - i) as f32, end),
+    };
+    (0..count).map(at).collect()
 }
 
 /// `torch.cumprod` of f32 on the CPU, which accumulates in f64.

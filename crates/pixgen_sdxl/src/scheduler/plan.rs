@@ -70,21 +70,14 @@ impl SigmaPlan {
         let (trained, steps) = (setup.trained(), setup.steps);
         let used = trained - clipped;
         let offset = setup.config.steps_offset();
-        let mut plan = Self::new(setup, noise, Range::Whole, |spacing| match spacing {
+        Self::new(setup, noise, Range::Whole, |spacing| match spacing {
             Spacing::Leading => (1..=steps).rev().map(|i| (i * (used / (steps + 1)) + offset) as f32).collect(),
             Spacing::Trailing => trailing(used, trained, steps),
             Spacing::Linspace | Spacing::SgmUniform => {
                 let points = linspace_down((used - 1) as f64, steps + 1);
                 points[..steps].iter().map(|t| t.round_ties_even() as f32).collect()
             }
-        })?;
-        // These solvers ask the network at whole timesteps only.
-        match plan.schedule {
-            SigmaSchedule::Model => {}
-            SigmaSchedule::Karras => plan.timesteps.points.iter_mut().for_each(|t| *t = t.round_ties_even()),
-            SigmaSchedule::Exponential => plan.timesteps.points.iter_mut().for_each(|t| *t = t.trunc()),
-        }
-        Ok(plan)
+        })
     }
 
     fn new(
@@ -119,7 +112,14 @@ impl SigmaPlan {
                 setup.config.sigma_min.unwrap_or(low),
                 setup.steps,
             )?;
-            points = noise.timesteps_of(&sigmas).into_iter().map(|t| t as f32).collect();
+            // The multistep solvers of diffusers ask the network at whole timesteps only, and cut those of an
+            // exponential schedule off: 998.9999996, which is where 999 is found again, becomes 998.
+            let whole = |t: f64| match (range, schedule) {
+                (Range::Visited, _) | (_, SigmaSchedule::Model) => t,
+                (Range::Whole, SigmaSchedule::Karras) => t.round_ties_even(),
+                (Range::Whole, SigmaSchedule::Exponential) => t.trunc(),
+            };
+            points = noise.timesteps_of(&sigmas).into_iter().map(|t| whole(t) as f32).collect();
         }
         let sigmas = sigmas.into_iter().map(|sigma| sigma as f32).collect();
         Ok(Self { timesteps: Timesteps { points, asked: setup.steps }, sigmas, spacing, schedule })

@@ -269,13 +269,17 @@ def trajectory(kind, config, steps, strength, options):
     """
     scheduler = CLASSES[kind](**config)
     schedule(scheduler, kind, config, steps, options)
+    if kind == "euler_ancestral" and config.get("rescale_betas_zero_snr"):
+        # Its own code, in f64: in f32 the difference of nearly equal noise levels after the first step (4096 to 5) is
+        # off by a twentieth, and by another amount wherever torch takes square roots in another way.
+        scheduler.sigmas = scheduler.sigmas.double()
     generator = torch.Generator().manual_seed(SEED)
     start = torch.randn(SHAPE, generator=generator)
     out = {"timesteps": scheduler.timesteps.float()}
     timesteps = scheduler.timesteps
     first = 0
     if strength is None:
-        sample = start * scheduler.init_noise_sigma
+        sample = start * float(scheduler.init_noise_sigma)
     else:
         first = steps - int(steps * strength)
         if hasattr(scheduler, "set_begin_index"):
