@@ -130,6 +130,14 @@ pub enum Error {
     /// An adapter cannot be read or does not fit the model.
     #[error(transparent)]
     Lora(#[from] crate::LoraError),
+    /// A model could not be brought here from the network.
+    #[error("{file} could not be downloaded: {reason}")]
+    Download {
+        /// The repository, or the file's path in it.
+        file: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// The caller asked for something that this model cannot do.
     #[error("{0}")]
     Input(String),

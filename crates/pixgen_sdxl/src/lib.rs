@@ -8,6 +8,8 @@
 mod checkpoint;
 mod clip;
 mod config;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod guidance;
 mod init_image;
@@ -35,6 +37,8 @@ mod params_tests;
 mod surroundings_tests;
 
 pub use checkpoint::{Architecture, LoadOptions, LoadReport};
+#[cfg(feature = "download")]
+pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
 pub use init_image::InitImage;
 pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};

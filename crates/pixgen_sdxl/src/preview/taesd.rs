@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
-use crate::config::require;
+use crate::config::{require, require_size};
 use crate::nn::{Conv2d, Seamless};
 use crate::weights::{Scope, Weights};
 
@@ -53,6 +53,9 @@ impl TaesdConfig {
                 self.num_decoder_blocks.len()
             )
         })?;
+        require_size("the number of entries of decoder_block_out_channels", widths.len(), 1..=8)?;
+        widths.iter().try_for_each(|width| require_size("decoder_block_out_channels", *width, 1..=4096))?;
+        self.num_decoder_blocks.iter().try_for_each(|count| require_size("num_decoder_blocks", *count, 0..=64))?;
         require(widths.iter().all(|width| *width == widths[0]), || {
             format!("decoder_block_out_channels is {widths:?}, expected the same number for all levels")
         })?;

@@ -63,6 +63,9 @@ impl Network {
         let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
         let root = weights.root();
         let network = Self { decoder: Decoder::load(&root, config)?, encoder: Encoder::load(&root, config)?, dtype };
+        if network.encoder.is_none() {
+            root.pp("quant_conv").is_not_needed();
+        }
         weights.finish()?;
         Ok(network)
     }

@@ -164,4 +164,17 @@ fn a_taesd_for_another_model_is_refused() {
     copy(&fixtures().join("taesd/diffusers"), &folder.path().join("taesd"));
     let error = load(&folder).unwrap_err();
     assert!(error.contains("latent_channels is 4, expected 8"), "{error}");
+    for (config, expected) in [
+        (r#"{"decoder_block_out_channels": []}"#, "decoder_block_out_channels has 0 and num_decoder_blocks 4 entries"),
+        (r#"{"decoder_block_out_channels": [64, 64, 64, 99999999999]}"#, "decoder_block_out_channels is 99999999999"),
+        (r#"{"num_decoder_blocks": [3, 3, 3, 18446744073709551615]}"#, "num_decoder_blocks is 18446744073709551615"),
+        (r#"{"act_fn": "silu"}"#, "act_fn is silu, expected relu"),
+        (r#"{"upsampling_scaling_factor": 4}"#, "upsampling_scaling_factor is 4, expected 2"),
+    ] {
+        let folder = model("model_a");
+        fs::create_dir(folder.path().join("taesd")).unwrap();
+        fs::write(folder.path().join("taesd/config.json"), config).unwrap();
+        let error = load(&folder).unwrap_err();
+        assert!(error.contains("taesd/config.json") && error.contains(expected), "{error}");
+    }
 }

@@ -142,8 +142,7 @@ fn weight_zero_is_the_empty_prompt_at_that_place() {
     let options = PromptOptions::default();
     let empty = pipeline.encode_prompt("", &options).unwrap();
     let nothing = pipeline.encode_prompt("(a red cape:0)", &options).unwrap();
-    let words = nothing.ids[0].len() - 2;
-    let part = |tensor: &Tensor| tensor.narrow(1, 1, 3.min(words)).unwrap();
+    let part = |tensor: &Tensor| tensor.narrow(1, 1, 3).unwrap();
     assert_close(&part(&nothing.hidden), &part(&empty.hidden), 1e-6, "weight zero");
 }
 
