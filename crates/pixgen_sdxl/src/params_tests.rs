@@ -59,6 +59,7 @@ fn every_weight_of_the_unet() {
         let sample = random(3, &[1, channels, 8, 4]);
         let count = check(
             unet.params(),
+            step,
             |_| false,
             || {
                 let conditioning = unet.condition(&context, &pooled, &[[64.0, 32.0, 0.0, 0.0, 64.0, 64.0]]).unwrap();
@@ -78,6 +79,7 @@ fn every_weight_of_the_text_encoders() {
             // The softmax over the keys does not see what is added to all of them.
             let count = check(
                 params,
+                1,
                 |name| name.ends_with("k_proj.bias"),
                 || {
                     let encoded = encoders.encode(&chunks, 0).unwrap();
