@@ -127,6 +127,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An adapter cannot be read or does not fit the model.
+    #[error(transparent)]
+    Lora(#[from] crate::LoraError),
     /// A model could not be brought here from the network.
     #[error("{file} could not be downloaded: {reason}")]
     Download {

@@ -13,6 +13,8 @@ mod download;
 mod error;
 mod guidance;
 mod init_image;
+mod ldm_names;
+mod lora;
 mod nn;
 mod noise;
 mod params;
@@ -30,6 +32,8 @@ mod weights;
 #[cfg(test)]
 mod half_precision_tests;
 #[cfg(test)]
+mod params_tests;
+#[cfg(test)]
 mod surroundings_tests;
 
 pub use checkpoint::{Architecture, LoadOptions, LoadReport};
@@ -37,6 +41,7 @@ pub use checkpoint::{Architecture, LoadOptions, LoadReport};
 pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
 pub use init_image::InitImage;
+pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
 pub use nn::Seamless;
 pub use noise::{Generator, randn};
 pub use pipeline::{Pipeline, StepReport, TextToImage};

@@ -9,6 +9,7 @@ use crate::checkpoint::{Checkpoint, LoadOptions, LoadReport};
 use crate::config::ModelIndex;
 use crate::guidance::guide;
 use crate::init_image::InitImage;
+use crate::lora::{Adapters, LoraFile, LoraReport, LoraStrength};
 use crate::nn::Seamless;
 use crate::noise::{Generator, randn_images};
 use crate::preview::Previews;
@@ -32,6 +33,7 @@ pub struct Pipeline {
     /// Whether no negative prompt means zeros instead of the encoded empty text.
     zeros_for_no_prompt: bool,
     device: Device,
+    adapters: Adapters,
 }
 
 /// One picture, or several of the same prompt.
@@ -141,12 +143,18 @@ impl Pipeline {
     pub fn load_with(source: &ModelSource, options: &LoadOptions) -> Result<(Self, LoadReport), Error> {
         let checkpoint = Checkpoint::open(source, options)?;
         let dtype = if matches!(options.device, Device::Cpu) { DType::F32 } else { options.dtype };
-        let pipeline = Self::load_parts(&checkpoint, &options.device, dtype)?;
+        let pipeline = Self::load_parts(&checkpoint, &options.device, dtype, Adapters::new(source, options))?;
         let report = checkpoint.report().take();
         Ok((pipeline, report))
     }
 
-    fn load_parts(source: &Checkpoint, device: &Device, dtype: DType) -> Result<Self, Error> {
+    /// `adapters` know how to open the model again.
+    pub(crate) fn load_parts(
+        source: &Checkpoint,
+        device: &Device,
+        dtype: DType,
+        adapters: Adapters,
+    ) -> Result<Self, Error> {
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
@@ -182,7 +190,48 @@ impl Pipeline {
             previews,
             zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
             device: device.clone(),
+            adapters,
         })
+    }
+
+    /// Brings the model to exactly these adapters, with their strengths: a number, or one for the UNet and one for the
+    /// text encoders.
+    ///
+    /// Merges are computed from the model's original weights. Adapters that were set before and are not in the list
+    /// are taken out without a trace; so are those of strength 0. The order of the list does not matter. On an error of
+    /// an adapter ([`Error::Lora`]) nothing has changed; prompts that were encoded before belong to the old weights.
+    ///
+    /// # Errors
+    /// When an adapter does not fit the model, or the model's files cannot be read any more.
+    pub fn set_loras<S>(&mut self, loras: &[(&LoraFile, S)]) -> Result<LoraReport, Error>
+    where
+        S: Copy + Into<LoraStrength>,
+    {
+        let loras: Vec<_> = loras.iter().map(|(file, strength)| (*file, (*strength).into())).collect();
+        let [first, second] = self.text.params();
+        self.adapters.set(&loras, [self.unet.params(), first, second])
+    }
+
+    /// The weights that adapters can change.
+    #[cfg(test)]
+    pub(crate) fn component_params(&self) -> [&crate::params::Params; 3] {
+        let [first, second] = self.text.params();
+        [self.unet.params(), first, second]
+    }
+
+    /// Takes all adapters out: the model computes with its original weights again, to the bit.
+    ///
+    /// # Errors
+    /// When the model's files cannot be read any more.
+    pub fn clear_loras(&mut self) -> Result<LoraReport, Error> {
+        self.set_loras::<LoraStrength>(&[])
+    }
+
+    /// Whether the originals of the weights that adapters change are kept on the device, so that adapters change at
+    /// once instead of with the speed of the disk. It takes the memory of those weights a second time (with adapters of
+    /// all layers, of the whole UNet). Off at first; turning it off frees the memory.
+    pub fn set_keep_originals(&mut self, keep: bool) {
+        self.adapters.set_keep_originals(keep);
     }
 
     /// Draws: (n, channels, height, width) in f32 on the CPU, values in [-1, 1].

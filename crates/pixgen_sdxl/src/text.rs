@@ -7,6 +7,7 @@ use candle_core::{D, DType, Device, Tensor};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::clip::ClipTextModel;
+use crate::params::Params;
 use crate::prompt;
 use crate::tokenizer::{STANDARD_VOCAB_SIZE, StandardPad, Tokenizer};
 
@@ -142,6 +143,11 @@ impl TextEncoders {
     /// Channels of [`EncodedPrompt::pooled`].
     pub(crate) fn pooled_channels(&self) -> usize {
         self.second.model.projection_size()
+    }
+
+    /// The weights of the first and the second encoder.
+    pub(crate) fn params(&self) -> [&Params; 2] {
+        [self.first.model.params(), self.second.model.params()]
     }
 
     /// Whether these encoders can follow the options.

@@ -62,6 +62,13 @@ impl Weights {
         Scope { weights: self, prefix: String::new() }
     }
 
+    /// A tensor as the file has it, in the weights' dtype: what a layer computed with before it was changed.
+    pub(crate) fn original(&self, name: &str, shape: &Shape) -> Result<Tensor, Error> {
+        let tensor = self.root().read(name, shape.clone())?;
+        self.check_missing(0)?;
+        Ok(tensor)
+    }
+
     /// The weights that the layers were built from, by name; fails when a tensor was asked for that is not there.
     ///
     /// Layers are built to the end first, so that the error can tell a wrong model (everything is missing)

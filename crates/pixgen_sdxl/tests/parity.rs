@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
 
+#[path = "parity/adapters.rs"]
+mod adapters;
 #[path = "parity/images.rs"]
 mod images;
 #[path = "parity/noise.rs"]

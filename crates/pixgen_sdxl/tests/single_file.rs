@@ -14,7 +14,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{DType, Device};
-use pixgen_sdxl::{Architecture, Error, LoadOptions, LoadReport, ModelSource, Pipeline, Prediction, TextToImage};
+use pixgen_sdxl::{
+    Architecture, Error, LoadOptions, LoadReport, LoraFile, ModelSource, Pipeline, Prediction, TextToImage,
+};
 use safetensors::Dtype;
 use tempfile::TempDir;
 
@@ -49,6 +51,60 @@ fn draw(pipeline: &Pipeline) -> (Vec<f32>, Vec<f32>) {
     let image = pipeline.decode(&latents).unwrap();
     let values = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1().unwrap();
     (values(&latents), values(&image))
+}
+
+/// A LoRA of rank 2 for layers that single files store in other ways: CLIP-G's keys are rows of a joined matrix, its
+/// projection is transposed.
+fn write_lora(path: &Path, tiny: &Tiny) {
+    let layers = [
+        ("text_encoder_2", "lora_te2_", "text_model.encoder.layers.0.self_attn.k_proj"),
+        ("text_encoder_2", "lora_te2_", "text_projection"),
+        ("text_encoder", "lora_te1_", "text_model.encoder.layers.0.mlp.fc1"),
+        ("unet", "lora_unet_", "mid_block.attentions.0.transformer_blocks.0.attn1.to_v"),
+        ("unet", "lora_unet_", "conv_in"),
+    ];
+    let mut tensors = Vec::new();
+    for (index, (component, prefix, layer)) in layers.into_iter().enumerate() {
+        let weight = format!("{layer}.weight");
+        let row = tiny.rows.iter().find(|row| row.component == component && row.name == weight).unwrap();
+        let module = format!("{prefix}{}", layer.replace('.', "_"));
+        let mut down = row.shape.clone();
+        down[0] = 2;
+        let mut up = vec![1; down.len()];
+        (up[0], up[1]) = (row.shape[0], 2);
+        for (part, shape) in [("lora_down", down), ("lora_up", up)] {
+            let values = pixgen_sdxl::randn(100 + index as u64, shape.iter().product());
+            let tensor = candle_core::Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            tensors.push((format!("{module}.{part}.weight"), tensor.affine(0.3, 0.0).unwrap()));
+        }
+    }
+    fs::write(path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+}
+
+#[test]
+fn adapters_come_and_go_in_a_single_file_as_in_the_folder() {
+    let (folder, tiny) = (TempDir::new().unwrap(), Tiny::new());
+    let at = |name: &str| folder.path().join(name);
+    tiny.write_folder(&at("folder"), Dtype::F32);
+    tiny.write_single_file(&at("model.safetensors"), Dtype::F16, |_| {});
+    write_lora(&at("lora.safetensors"), &tiny);
+    let lora = LoraFile::open(at("lora.safetensors")).unwrap();
+    let mut drawn = Vec::new();
+    for source in [ModelSource::Folder(at("folder")), ModelSource::SingleFile(at("model.safetensors"))] {
+        let (mut pipeline, _) = Pipeline::load_with(&source, &options()).unwrap();
+        let plain = draw(&pipeline);
+        let report = pipeline.set_loras(&[(&lora, 0.8)]).unwrap();
+        assert_eq!((report.files[0].applied, report.changed_weights), (5, 5));
+        let adapted = draw(&pipeline);
+        assert_ne!(adapted, plain);
+        pipeline.set_loras(&[(&lora, 0.3)]).unwrap();
+        pipeline.set_loras(&[(&lora, 0.8)]).unwrap();
+        assert_eq!(draw(&pipeline), adapted);
+        assert_eq!(pipeline.clear_loras().unwrap().restored_weights, 5);
+        assert_eq!(draw(&pipeline), plain);
+        drawn.push((plain, adapted));
+    }
+    assert_eq!(drawn[0], drawn[1]);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ldm_names;
+
 /// Which level and layer a numbered block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
@@ -48,17 +50,8 @@ impl Structure {
 
     /// The diffusers name of a tensor; `None` for names that no UNet has.
     pub(super) fn diffusers_name(&self, name: &str) -> Option<String> {
-        const FIXED: [(&str, &str); 7] = [
-            ("time_embed.0.", "time_embedding.linear_1."),
-            ("time_embed.2.", "time_embedding.linear_2."),
-            ("label_emb.0.0.", "add_embedding.linear_1."),
-            ("label_emb.0.2.", "add_embedding.linear_2."),
-            ("input_blocks.0.0.", "conv_in."),
-            ("out.0.", "conv_norm_out."),
-            ("out.2.", "conv_out."),
-        ];
-        if let Some((from, to)) = FIXED.iter().find(|(from, _)| name.starts_with(from)) {
-            return Some(format!("{to}{}", &name[from.len()..]));
+        if let Some(renamed) = ldm_names::TOP.iter().find_map(|(to, from)| ldm_names::renamed(name, from, to)) {
+            return Some(renamed);
         }
         let (kind, rest) = name.split_once('.')?;
         if kind == "middle_block" {
@@ -99,15 +92,57 @@ fn numbers(names: &BTreeSet<&str>, prefix: &str) -> Vec<usize> {
 }
 
 fn resnet_name(name: &str) -> Option<String> {
-    let (layer, kind) = name.rsplit_once('.')?;
-    let layer = match layer {
-        "in_layers.0" => "norm1",
-        "in_layers.2" => "conv1",
-        "emb_layers.1" => "time_emb_proj",
-        "out_layers.0" => "norm2",
-        "out_layers.3" => "conv2",
-        "skip_connection" => "conv_shortcut",
-        _ => return None,
-    };
-    Some(format!("{layer}.{kind}"))
+    ldm_names::RESNET.iter().find_map(|(to, from)| ldm_names::renamed(name, from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ldm_names::{BlockLayout, UnetLayout};
+
+    /// The other direction, which adapters need, is computed from the layout: both must agree.
+    #[test]
+    fn there_and_back() {
+        let block = |resnets, attends, resamples| BlockLayout { resnets, attends, resamples };
+        let layouts = [
+            UnetLayout {
+                down: vec![block(2, false, true), block(2, true, true), block(2, true, false)],
+                up: vec![block(3, true, true), block(3, true, true), block(3, false, false)],
+            },
+            UnetLayout {
+                down: vec![block(1, true, true), block(3, false, true), block(2, true, true), block(2, false, false)],
+                up: vec![block(3, false, true), block(3, true, true), block(4, false, true), block(2, true, false)],
+            },
+        ];
+        for layout in layouts {
+            let mut names = vec!["conv_in".to_owned(), "conv_out".to_owned(), "time_embedding.linear_2".to_owned()];
+            for (place, sampler, blocks) in
+                [("down_blocks", "downsamplers", &layout.down), ("up_blocks", "upsamplers", &layout.up)]
+            {
+                for (index, block) in blocks.iter().enumerate() {
+                    for layer in 0..block.resnets {
+                        names.push(format!("{place}.{index}.resnets.{layer}.conv1"));
+                        names.push(format!("{place}.{index}.resnets.{layer}.conv_shortcut"));
+                        if block.attends {
+                            names.push(format!("{place}.{index}.attentions.{layer}.proj_in"));
+                        }
+                    }
+                    if block.resamples {
+                        names.push(format!("{place}.{index}.{sampler}.0.conv"));
+                    }
+                }
+            }
+            names.extend(
+                ["resnets.0.conv1", "attentions.0.proj_in", "resnets.1.norm2"].map(|name| format!("mid_block.{name}")),
+            );
+            let names: Vec<String> = names.into_iter().map(|name| name + ".weight").collect();
+            assert_eq!(UnetLayout::of(names.iter().map(String::as_str)), layout);
+            let ldm: Vec<String> = names.iter().map(|name| layout.ldm(name).unwrap()).collect();
+            let structure = Structure::new(&ldm.iter().map(String::as_str).collect());
+            for (name, ldm) in names.iter().zip(&ldm) {
+                assert_eq!(structure.diffusers_name(ldm).as_deref(), Some(name.as_str()), "{ldm}");
+            }
+        }
+    }
 }

@@ -141,10 +141,20 @@ impl TensorFile {
         (!known).then(|| format!("{dtype:?}"))
     }
 
+    /// A tensor as it is stored: its type, its shape and its bytes.
+    pub(crate) fn stored(&self, tensor: &str) -> Option<(Dtype, &[usize], &[u8])> {
+        let TensorInfo { dtype, shape, data_offsets: (begin, end) } = self.metadata.info(tensor)?;
+        Some((*dtype, shape, &self.bytes[self.data + begin..self.data + end]))
+    }
+
+    /// The header's free text.
+    pub(crate) fn notes(&self) -> Option<&HashMap<String, String>> {
+        self.metadata.metadata().as_ref()
+    }
+
     /// A line of the header's free text (`modelspec.…`, `ss_…`).
     pub(crate) fn note(&self, key: &str) -> Option<&str> {
-        let notes: &HashMap<String, String> = self.metadata.metadata().as_ref()?;
-        notes.get(key).map(String::as_str)
+        self.notes()?.get(key).map(String::as_str)
     }
 
     /// A part of a tensor, dense. Call it only with a part that [`Part::shape`] knows and a dtype that weights have.
