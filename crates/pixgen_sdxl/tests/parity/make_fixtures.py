@@ -273,7 +273,7 @@ def runs_reference(pipe, name, sizes, prompts):
             ).images
             case = f"{kind}.{i}"
             out[f"{case}.latents"] = run("latent")
-            out[f"{case}.image"] = run("pt") * 2 - 1
+            out[f"{case}.image"] = run("pt")[:1] * 2 - 1
             cases.append(dict(
                 name=case, scheduler=kind, prompt=prompts[0], negative_prompt=negative, height_px=height, width_px=width,
                 steps=steps, guidance_scale=scale, guidance_rescale=rescale, seeds=seeds,
