@@ -120,7 +120,10 @@ fn a_download_that_was_cancelled_goes_on_later() {
     load(&download(&model, folder.path()).unwrap());
     let again = &requests("test/cancelled")[before..];
     for file in arrived {
-        assert!(!again.iter().any(|request| file.ends_with(&request.file)), "{file} is not transferred twice");
+        assert!(
+            !again.iter().any(|request| !request.file.is_empty() && file.ends_with(&request.file)),
+            "{file} is not transferred twice"
+        );
     }
 }
 
