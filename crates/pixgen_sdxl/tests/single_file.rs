@@ -15,7 +15,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 use pixgen_sdxl::{
-    Architecture, Error, LoadOptions, LoadReport, LoraFile, ModelSource, Pipeline, Prediction, TextToImage,
+    Architecture, Error, LoadOptions, LoadReport, LoraFile, ModelSource, Pipeline, Prediction, PromptOptions,
+    TextToImage,
 };
 use safetensors::Dtype;
 use tempfile::TempDir;
@@ -266,6 +267,20 @@ fn the_report_names_what_is_not_used() {
         report.unused,
         ["first_stage_model.decoder.up.0.attn.0.q.weight", "model.diffusion_model.surprise.weight"]
     );
+}
+
+#[test]
+fn a_single_file_has_clips_own_vocabulary() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("model.safetensors");
+    Tiny::with_clip_vocabulary().write_single_file(&file, Dtype::F8_E4M3, |_| {});
+    let pipeline = Pipeline::load(&ModelSource::SingleFile(file), &Device::Cpu, DType::F32).unwrap();
+    let [first, second] = pipeline.encode_prompt("a blue", &PromptOptions::default()).unwrap().ids;
+    // Begin, `a`, `blue`, end; the first encoder pads with the end token, the second with 0.
+    assert_eq!((&first[..5], first.len()), (&[49406, 320, 1746, 49407, 49407][..], 77));
+    assert_eq!(second[..5], [49406, 320, 1746, 49407, 0]);
+    let (latents, _) = draw(&pipeline);
+    assert!(latents.iter().all(|value| value.is_finite()));
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl LoadReport {
 
 /// Tensors of checkpoints that have no part in drawing.
 pub(crate) fn is_harmless(name: &str) -> bool {
-    const ENDS: [&str; 2] = ["position_ids", "logit_scale"];
+    const ENDS: [&str; 3] = ["position_ids", "logit_scale", "attn_mask"];
     const BEGINNINGS: [&str; 6] = [
         // A moving average of the weights, kept for further training.
         "model_ema.",

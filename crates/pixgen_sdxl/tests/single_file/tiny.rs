@@ -55,6 +55,17 @@ impl Tiny {
         tiny
     }
 
+    /// The same model for CLIP's own vocabulary.
+    pub fn with_clip_vocabulary() -> Self {
+        const TOKENS: usize = 49_408;
+        let mut tiny = Self::new();
+        for row in tiny.rows.iter_mut().filter(|row| row.name.ends_with("token_embedding.weight")) {
+            (row.shape[0], row.stored_shape[0]) = (TOKENS, TOKENS);
+        }
+        tiny.reseed(0);
+        tiny
+    }
+
     /// Gives every weight other numbers, of a size that keeps activations near one.
     pub fn reseed(&mut self, seed: u64) {
         for (index, row) in self.rows.iter_mut().enumerate() {
