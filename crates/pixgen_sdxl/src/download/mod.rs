@@ -1,8 +1,8 @@
 //! Models from the Hugging Face Hub, or a server that speaks its protocol: with progress, taken up again after a break,
 //! checked by hash.
 //!
-//! The `hf-hub` crate is not used: 0.5 checks no hash, takes a server that ignores a range for one that follows it, and
-//! cannot be cancelled; 1.0 brings an async runtime and a C compiler's work of dependencies.
+//! The `hf-hub` crate is not used: 0.5 resumes, but checks no hash, takes a server that ignores a range for one that
+//! follows it, and cannot be cancelled; 1.0 brings an async runtime and hundreds of dependencies.
 
 mod choice;
 mod hub;
