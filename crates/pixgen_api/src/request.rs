@@ -146,23 +146,47 @@ pub enum SchedulerKind {
     /// Euler's method on the probability-flow ODE (Karras et al. 2022, Algorithm 1 without churn).
     #[default]
     Euler,
-    /// Deterministic DDIM (Song et al. 2021), eta 0.
+    /// Euler's method with fresh noise after every step, as SDXL-Turbo wants it.
+    EulerAncestral,
+    /// DDIM (Song et al. 2021), without fresh noise unless asked for.
     Ddim,
     /// DPM-Solver++ of second order, multistep (Lu et al. 2022).
     Dpmpp2m,
+    /// The same on the diffusion SDE: with fresh noise after every step.
+    Dpmpp2mSde,
+    /// UniPC, a predictor and a corrector (Zhao et al. 2023).
+    Unipc,
+    /// Multistep sampling of latent consistency models (Luo et al. 2023): LCM-LoRA, DMD2.
+    Lcm,
+    /// Trajectory consistency distillation (Zheng et al. 2024): TCD-LoRA, Hyper-SD.
+    Tcd,
 }
 
 impl SchedulerKind {
     /// Every scheduler, in the order in which front ends list them.
-    pub const ALL: [Self; 3] = [Self::Euler, Self::Ddim, Self::Dpmpp2m];
+    pub const ALL: [Self; 8] = [
+        Self::Euler,
+        Self::EulerAncestral,
+        Self::Ddim,
+        Self::Dpmpp2m,
+        Self::Dpmpp2mSde,
+        Self::Unipc,
+        Self::Lcm,
+        Self::Tcd,
+    ];
 
     /// The name that users of other tools know.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Euler => "Euler",
+            Self::EulerAncestral => "Euler a",
             Self::Ddim => "DDIM",
             Self::Dpmpp2m => "DPM++ 2M",
+            Self::Dpmpp2mSde => "DPM++ 2M SDE",
+            Self::Unipc => "UniPC",
+            Self::Lcm => "LCM",
+            Self::Tcd => "TCD",
         }
     }
 }

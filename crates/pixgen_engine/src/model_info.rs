@@ -70,6 +70,11 @@ impl ModelInfo {
     fn read_folder(folder: &Path) -> Result<Self, EngineError> {
         let name =
             folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
+        // A single-file checkpoint: there is no room in it for a description of ours.
+        if folder.is_file() {
+            let name = folder.file_stem().map_or(name, |stem| stem.to_string_lossy().into_owned());
+            return Ok(Self::of_plain_sdxl(&name));
+        }
         if !folder.is_dir() {
             return Err(pixgen_sdxl::Error::MissingFolder { folder: folder.display().to_string() }.into());
         }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use candle_core::{IndexOp, Tensor};
 use image::RgbaImage;
 use pixgen_api::{DevicePreference, EventKind, ModelRef, Progress};
-use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
+use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, TextToImage};
 
 use crate::backend::pixels;
 use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, device, embedded};
@@ -14,6 +14,7 @@ use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, device, emb
 struct Sdxl {
     info: ModelInfo,
     pipeline: Pipeline,
+    prompt_options: PromptOptions,
 }
 
 /// A loader of SDXL models for one device.
@@ -21,12 +22,13 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
     Box::new(move |model| {
         let info = ModelInfo::read(model)?;
         let (device, dtype) = device::open(preference)?;
-        let source = match model {
-            ModelRef::Embedded => ModelSource::Embedded(embedded::FILES),
-            ModelRef::Folder(folder) => ModelSource::Folder(folder.clone()),
+        let (source, prompt_options) = match model {
+            // The small model has only seen prompts of one window without emphasis.
+            ModelRef::Embedded => (ModelSource::Embedded(embedded::FILES), PromptOptions::plain()),
+            ModelRef::Folder(folder) => (ModelSource::Folder(folder.clone()), PromptOptions::default()),
         };
         let pipeline = Pipeline::load(&source, &device, dtype)?;
-        Ok(Box::new(Sdxl { info, pipeline }) as Box<dyn Backend>)
+        Ok(Box::new(Sdxl { info, pipeline, prompt_options }) as Box<dyn Backend>)
     })
 }
 
@@ -40,6 +42,7 @@ impl Backend for Sdxl {
         let input = TextToImage {
             prompt: plan.prompt.clone(),
             negative_prompt: Some(plan.request.negative_prompt.clone()),
+            prompt_options: self.prompt_options,
             width_px: plan.image_px as usize,
             height_px: plan.image_px as usize,
             steps: plan.steps as usize,
@@ -49,7 +52,7 @@ impl Backend for Sdxl {
             seeds: vec![seed],
             ..TextToImage::default()
         };
-        let cut_off = self.pipeline.tokens_cut_off(&input.prompt)?;
+        let cut_off = self.pipeline.tokens_cut_off(&input.prompt, &input.prompt_options)?;
         if cut_off > 0 && image == 0 {
             let warning =
                 format!("the prompt is too long for {}: its last {cut_off} tokens are not read", self.info.name);

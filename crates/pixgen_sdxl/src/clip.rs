@@ -3,11 +3,12 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{LayerNorm, Module};
 
-use crate::config::{ClipConfig, require};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
+use crate::config::{ClipConfig, require, require_size};
 use crate::nn::{Linear, attention, layer_norm, split_qkv};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
-use crate::{Error, ModelSource};
 
 /// Old CLIP files say this for the end-of-text token, whatever it is; transformers then takes the largest id.
 const EOS_OF_OLD_FILES: u32 = 2;
@@ -31,10 +32,10 @@ struct Head {
     text_projection: Linear,
 }
 
-/// What a prompt became.
+/// What a window of tokens became.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoded {
-    /// The last but one hidden state (1, tokens, hidden size), which SDXL attends to.
+    /// The hidden state that the UNet attends to: (1, tokens, hidden size). SDXL's is the last but one.
     pub(crate) hidden: Tensor,
     /// The projected state of the end-of-text token (1, projection size).
     pub(crate) pooled: Option<Tensor>,
@@ -43,7 +44,7 @@ pub(crate) struct Encoded {
 impl ClipTextModel {
     /// Loads `component`: `text_encoder` without projection, `text_encoder_2` with it.
     pub(crate) fn load(
-        source: &ModelSource,
+        source: &Checkpoint,
         component: &'static str,
         with_projection: bool,
         device: &Device,
@@ -65,9 +66,7 @@ impl ClipTextModel {
         with_projection: bool,
         device: &Device,
     ) -> std::result::Result<Self, Error> {
-        // transformers from 5.6 on writes CLIPTextModel without the prefix.
-        let flat = root.contains("embeddings.token_embedding.weight");
-        let model = if flat { root.clone() } else { root.pp("text_model") };
+        let model = root.pp("text_model");
         let embeddings = model.pp("embeddings");
         let hidden = config.hidden_size;
         // The last layer only serves the pooled output.
@@ -81,6 +80,9 @@ impl ClipTextModel {
                 text_projection: Linear::load_without_bias(&root.pp("text_projection"), hidden, config.projection_dim)?,
             })
         } else {
+            model.pp("encoder.layers").pp(count).is_not_needed();
+            model.pp("final_layer_norm").is_not_needed();
+            root.pp("text_projection").is_not_needed();
             None
         };
         Ok(Self {
@@ -117,16 +119,27 @@ impl ClipTextModel {
         self.config.projection_dim
     }
 
-    /// Encodes the token ids of one prompt, with its begin, end and padding tokens.
-    pub(crate) fn encode(&self, ids: &[u32]) -> Result<Encoded> {
+    /// The largest `clip_skip` of [`ClipTextModel::encode`], which gives the embeddings themselves.
+    pub(crate) fn max_clip_skip(&self) -> usize {
+        self.config.num_hidden_layers - 1
+    }
+
+    /// Encodes one window of token ids, with its begin, end and padding tokens. `clip_skip` is how many layers before
+    /// the last but one the hidden state is taken, at most [`ClipTextModel::max_clip_skip`]; the pooled output always
+    /// comes from the last layer.
+    pub(crate) fn encode(&self, ids: &[u32], clip_skip: usize) -> Result<Encoded> {
+        let depth = self.max_clip_skip().saturating_sub(clip_skip);
         let tokens = ids.len();
         let embedded = self.token_embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
         let mut x = (embedded + self.position_embedding.narrow(0, 0, tokens)?)?.unsqueeze(0)?;
         let mask = causal_mask(tokens, x.dtype(), &self.device)?;
         let mut hidden = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
+            if index == depth && self.head.is_none() {
+                break;
+            }
             x = layer.forward(&x, &mask)?;
-            if index + 2 == self.config.num_hidden_layers {
+            if index + 1 == depth {
                 hidden = x.clone();
             }
         }
@@ -152,17 +165,16 @@ impl ClipTextModel {
 
 /// The activation of a configuration that can be followed.
 fn check(config: &ClipConfig) -> std::result::Result<Activation, String> {
-    require(config.num_hidden_layers > 0, || "num_hidden_layers is 0, expected at least 1".to_owned())?;
+    require_size("num_hidden_layers", config.num_hidden_layers, 1..=1000)?;
+    require_size("vocab_size", config.vocab_size, 1..=10_000_000)?;
+    require_size("hidden_size", config.hidden_size, 1..=65_536)?;
+    require_size("intermediate_size", config.intermediate_size, 1..=1_000_000)?;
+    require_size("max_position_embeddings", config.max_position_embeddings, 3..=65_536)?;
+    require_size("projection_dim", config.projection_dim, 0..=65_536)?;
     require(config.num_attention_heads > 0 && config.hidden_size.is_multiple_of(config.num_attention_heads), || {
         format!(
             "num_attention_heads is {}, expected a divisor of hidden_size ({})",
             config.num_attention_heads, config.hidden_size
-        )
-    })?;
-    require(config.max_position_embeddings > 2, || {
-        format!(
-            "max_position_embeddings is {}, expected room for a begin token, an end token and a word",
-            config.max_position_embeddings
         )
     })?;
     Activation::of(&config.hidden_act)

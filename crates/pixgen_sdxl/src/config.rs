@@ -2,21 +2,31 @@
 
 use serde::Deserialize;
 
-use crate::{Error, ModelSource};
+use crate::Error;
+use crate::checkpoint::Checkpoint;
 
 /// A number for all blocks, or one per block.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum PerBlock<T> {
-    One(T),
+    // First, so that of two nested ones the outer takes a plain list.
     Each(Vec<T>),
+    One(T),
 }
 
-impl<T: Copy> PerBlock<T> {
+impl<T: Clone> PerBlock<T> {
+    /// Looks at every value until one fails.
+    pub(crate) fn each(&self, check: &mut dyn FnMut(&T) -> Result<(), String>) -> Result<(), String> {
+        match self {
+            Self::One(value) => check(value),
+            Self::Each(values) => values.iter().try_for_each(check),
+        }
+    }
+
     /// One value per block, or an error that names the field.
     pub(crate) fn resolve(&self, blocks: usize, field: &str) -> Result<Vec<T>, String> {
         match self {
-            Self::One(value) => Ok(vec![*value; blocks]),
+            Self::One(value) => Ok(vec![value.clone(); blocks]),
             Self::Each(values) if values.len() == blocks => Ok(values.clone()),
             Self::Each(values) => {
                 Err(format!("{field} has {} entries, expected one per block: {blocks}", values.len()))
@@ -32,12 +42,20 @@ pub(crate) struct ModelIndex {
     pub(crate) class_name: String,
     #[serde(default = "yes")]
     pub(crate) force_zeros_for_empty_prompt: bool,
+    /// Library and class; the refiner has neither.
+    #[serde(default)]
+    text_encoder: Option<(Option<String>, Option<String>)>,
 }
 
 impl ModelIndex {
-    pub(crate) fn read(source: &ModelSource) -> Result<Self, Error> {
+    pub(crate) fn read(source: &Checkpoint) -> Result<Self, Error> {
         const FILE: &str = "model_index.json";
         let index: Self = source.json(FILE)?;
+        if index.class_name.starts_with("StableDiffusionXL") && index.text_encoder == Some((None, None)) {
+            let reason =
+                "the model has no first text encoder: it is the SDXL refiner; choose the base model".to_owned();
+            return Err(Error::Config { file: source.display(FILE), reason });
+        }
         // Image-to-image and inpainting pipelines hold the same parts; an inpainting UNet fails by its 9 channels.
         if index.class_name.starts_with("StableDiffusionXL") {
             return Ok(index);
@@ -73,8 +91,12 @@ pub(crate) struct UnetConfig {
     pub(crate) attention_head_dim: PerBlock<usize>,
     #[serde(default)]
     pub(crate) num_attention_heads: Option<PerBlock<usize>>,
-    #[serde(default = "one_per_block")]
-    pub(crate) transformer_layers_per_block: PerBlock<usize>,
+    /// For each level one number, or one per layer.
+    #[serde(default = "one_per_layer")]
+    pub(crate) transformer_layers_per_block: PerBlock<PerBlock<usize>>,
+    /// The same on the way up, the deepest level first, for UNets that are not symmetric.
+    #[serde(default)]
+    pub(crate) reverse_transformer_layers_per_block: Option<PerBlock<PerBlock<usize>>>,
     pub(crate) cross_attention_dim: PerBlock<usize>,
     #[serde(default = "thirty_two")]
     pub(crate) norm_num_groups: usize,
@@ -104,8 +126,13 @@ pub(crate) struct UnetConfig {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct VaeConfig {
     #[serde(default = "three")]
+    pub(crate) in_channels: usize,
+    #[serde(default = "three")]
     pub(crate) out_channels: usize,
     pub(crate) block_out_channels: Vec<usize>,
+    /// Empty if the file does not say: then it is one `DownEncoderBlock2D` per level.
+    #[serde(default)]
+    pub(crate) down_block_types: Vec<String>,
     pub(crate) up_block_types: Vec<String>,
     #[serde(default = "one")]
     pub(crate) layers_per_block: usize,
@@ -118,6 +145,8 @@ pub(crate) struct VaeConfig {
     #[serde(default = "sd1_scaling_factor")]
     pub(crate) scaling_factor: f64,
     #[serde(default)]
+    pub(crate) shift_factor: Option<f64>,
+    #[serde(default)]
     pub(crate) latents_mean: Option<Vec<f32>>,
     #[serde(default)]
     pub(crate) latents_std: Option<Vec<f32>>,
@@ -125,6 +154,8 @@ pub(crate) struct VaeConfig {
     pub(crate) force_upcast: Option<bool>,
     #[serde(default = "yes")]
     pub(crate) mid_block_add_attention: bool,
+    #[serde(default = "yes")]
+    pub(crate) use_quant_conv: bool,
     #[serde(default = "yes")]
     pub(crate) use_post_quant_conv: bool,
 }
@@ -176,8 +207,8 @@ fn five_hundred_twelve() -> usize {
 fn clip_eos() -> Option<u32> {
     Some(49407)
 }
-fn one_per_block() -> PerBlock<usize> {
-    PerBlock::One(1)
+fn one_per_layer() -> PerBlock<PerBlock<usize>> {
+    PerBlock::One(PerBlock::One(1))
 }
 fn two_per_block() -> PerBlock<usize> {
     PerBlock::One(2)
@@ -197,6 +228,11 @@ fn quick_gelu() -> String {
 /// The factor of the first Stable Diffusion, which diffusers takes when the file says nothing.
 fn sd1_scaling_factor() -> f64 {
     0.18215
+}
+
+/// Fails unless a size is in a range that models have: larger ones would be asked of the memory, or overflow.
+pub(crate) fn require_size(field: &str, value: usize, range: std::ops::RangeInclusive<usize>) -> Result<(), String> {
+    require(range.contains(&value), || format!("{field} is {value}, expected {} to {}", range.start(), range.end()))
 }
 
 /// Fails with a sentence about `field` unless a condition of a configuration holds.

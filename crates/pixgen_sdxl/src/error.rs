@@ -13,6 +13,12 @@ pub enum Error {
         /// The folder, as given.
         folder: String,
     },
+    /// The model file is not there.
+    #[error("the model file {file} does not exist: give the path of a .safetensors file")]
+    MissingModelFile {
+        /// The file, as given.
+        file: String,
+    },
     /// A file of the model is not there.
     #[error("the model has no file {file}: {expected}")]
     MissingFile {
@@ -46,9 +52,49 @@ pub enum Error {
         /// What the reader of the format said.
         reason: String,
     },
+    /// A file is no safetensors file at all.
+    #[error("{file} is {found}, expected a safetensors file: {advice}")]
+    ForeignFile {
+        /// The file.
+        file: String,
+        /// What it is.
+        found: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A safetensors file holds something else than an SDXL base model.
+    #[error("{file} is {found}; expected an SDXL base model with UNet, text encoders and autoencoder")]
+    NotSdxl {
+        /// The file.
+        file: String,
+        /// What it is, and what to do.
+        found: String,
+    },
+    /// A weight is stored as something that is no floating-point number.
+    #[error(
+        "the {component}'s tensor {key} is stored as {found}, expected f32, f16, bf16, f64 or fp8: the file is damaged or quantised in a way that is not read"
+    )]
+    WrongDtype {
+        /// `unet`, `vae`, `text_encoder` or `text_encoder_2`.
+        component: String,
+        /// The tensor's name.
+        key: String,
+        /// The stored type, as the file writes it.
+        found: String,
+    },
+    /// A weight is not a number.
+    #[error(
+        "the {component}'s tensor {key} holds values that are no finite numbers: the file is damaged or its training failed; download it again, or choose another"
+    )]
+    NotFiniteWeights {
+        /// `unet`, `vae`, `text_encoder` or `text_encoder_2`.
+        component: String,
+        /// The tensor's name.
+        key: String,
+    },
     /// Weights that the configuration asks for are not in the weight file.
     #[error(
-        "the {component} lacks {count} of the tensors that its config.json asks for ({}): the weights belong to another model",
+        "the {component} lacks {count} of the tensors that its configuration asks for ({}): the weights belong to another model",
         keys.join(", ")
     )]
     MissingTensors {
@@ -61,7 +107,7 @@ pub enum Error {
     },
     /// A weight has another shape than the configuration asks for.
     #[error(
-        "the {component}'s tensor {key} has shape {found:?}, its config.json asks for {expected:?}: the weights belong to another model"
+        "the {component}'s tensor {key} has shape {found:?}, its configuration asks for {expected:?}: the weights belong to another model"
     )]
     WrongShape {
         /// `unet`, `vae`, `text_encoder` or `text_encoder_2`.
@@ -81,9 +127,29 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An adapter cannot be read or does not fit the model.
+    #[error(transparent)]
+    Lora(#[from] crate::LoraError),
+    /// A model could not be brought here from the network.
+    #[error("{file} could not be downloaded: {reason}")]
+    Download {
+        /// The repository, or the file's path in it.
+        file: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// The caller asked for something that this model cannot do.
     #[error("{0}")]
     Input(String),
+    /// Numbers overflowed, and f32 did not help.
+    #[error(
+        "the {what} holds numbers that are infinite or not a number, in f32 too: the weights are damaged, or the run went \
+         astray (try more steps, a lower guidance_scale, or dtype f32 for the whole model)"
+    )]
+    NotFinite {
+        /// `latent`, `image` or `encoded image`.
+        what: &'static str,
+    },
     /// The observer ended the run.
     #[error("the run was cancelled")]
     Cancelled,

@@ -1,19 +1,26 @@
 //! SDXL on candle: text in, image tensor out.
 //!
-//! A [`Pipeline`] is loaded from a model in diffusers layout, on disk or in memory, and draws what a
+//! A [`Pipeline`] is loaded from a model in diffusers layout, on disk or in memory, or from a single file, and draws what a
 //! [`TextToImage`] says. Every part is written from the equations of diffusers and held against it by the parity
 //! tests; sizes come from the model's own configuration files, so the small model of this project and SDXL base run
 //! the same code.
 
+mod checkpoint;
 mod clip;
 mod config;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod guidance;
+mod init_image;
+mod ldm_names;
+mod lora;
 mod nn;
 mod noise;
 mod params;
 mod pipeline;
 mod preview;
+mod prompt;
 pub mod scheduler;
 mod source;
 mod text;
@@ -24,9 +31,22 @@ mod weights;
 
 #[cfg(test)]
 mod half_precision_tests;
+#[cfg(test)]
+mod params_tests;
+#[cfg(test)]
+mod surroundings_tests;
 
+pub use checkpoint::{Architecture, LoadOptions, LoadReport};
+#[cfg(feature = "download")]
+pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
-pub use noise::randn;
+pub use init_image::InitImage;
+pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
+pub use nn::Seamless;
+pub use noise::{Generator, randn};
 pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
-pub use text::EncodedPrompt;
+pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};
+pub use unet::FrameAttention;
+pub use vae::{Posterior, VaeTiling};

@@ -4,7 +4,10 @@
 
 use std::f64::consts::TAU;
 
+use candle_core::{Device, Tensor};
+
 /// The Mersenne Twister MT19937 (Matsumoto and Nishimura 1998).
+#[derive(Clone, Debug)]
 struct Mt19937 {
     state: [u32; Self::N],
     next: usize,
@@ -58,9 +61,60 @@ impl Mt19937 {
 /// Like PyTorch's, the generator only sees the low 32 bits of the seed.
 #[must_use]
 pub fn randn(seed: u64, count: usize) -> Vec<f32> {
-    let mut generator = Mt19937::new(seed as u32);
-    // PyTorch takes another road for tensors too small for its vectorised one.
-    if count < BLOCK { randn_small(&mut generator, count) } else { randn_blocks(&mut generator, count) }
+    Generator::new(seed).randn(count)
+}
+
+/// `torch.Generator("cpu")`: each call goes on where the one before stopped.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    uniform: Mt19937,
+    /// The second number of a pair of which only the first was wanted.
+    spare: Option<f64>,
+}
+
+impl Generator {
+    /// `manual_seed(seed)`; like PyTorch's, the generator only sees the low 32 bits of the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { uniform: Mt19937::new(seed as u32), spare: None }
+    }
+
+    /// `torch.randn(count, generator=self)`, to the last digit or two.
+    pub fn randn(&mut self, count: usize) -> Vec<f32> {
+        // PyTorch takes another road for tensors too small for its vectorised one. Only that one keeps a spare
+        // number, and the other one leaves it alone.
+        if count < BLOCK {
+            (0..count).map(|_| self.next_normal() as f32).collect()
+        } else {
+            randn_blocks(&mut self.uniform, count)
+        }
+    }
+
+    fn next_normal(&mut self) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        let (u1, u2) = (self.uniform.next_f64(), self.uniform.next_f64());
+        let radius = (-2.0 * (-u2).ln_1p()).sqrt();
+        let theta = TAU * u1;
+        self.spare = Some(radius * theta.sin());
+        radius * theta.cos()
+    }
+}
+
+/// Noise for a batch of images, each from its own generator: (n, channels, height, width) for `shape` (channels,
+/// height, width). What diffusers' `randn_tensor` draws from a list of generators.
+pub(crate) fn randn_images(
+    generators: &mut [Generator],
+    shape: (usize, usize, usize),
+    device: &Device,
+) -> candle_core::Result<Tensor> {
+    let (channels, height, width) = shape;
+    let mut values = Vec::with_capacity(generators.len() * channels * height * width);
+    for generator in generators.iter_mut() {
+        values.extend(generator.randn(channels * height * width));
+    }
+    Tensor::from_vec(values, (generators.len(), channels, height, width), device)
 }
 
 /// Uniform numbers that one round of the Box-Muller transform turns into as many normal ones.
@@ -88,17 +142,4 @@ fn box_muller(block: &mut [f32]) {
         block[j] = radius * theta.cos();
         block[j + BLOCK / 2] = radius * theta.sin();
     }
-}
-
-fn randn_small(generator: &mut Mt19937, count: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        let (u1, u2) = (generator.next_f64(), generator.next_f64());
-        let radius = (-2.0 * (-u2).ln_1p()).sqrt();
-        let theta = TAU * u1;
-        values.push((radius * theta.cos()) as f32);
-        values.push((radius * theta.sin()) as f32);
-    }
-    values.truncate(count);
-    values
 }

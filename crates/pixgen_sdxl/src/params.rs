@@ -35,9 +35,15 @@ impl Params {
 
     /// A copy of what the layer computes with now, in the weight's own shape and dtype.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
+        self.view(name)?.copy()
+    }
+
+    /// What the layer computes with, in the weight's own shape and dtype: a view that changes with the next
+    /// [`write`](Self::write).
+    pub(crate) fn view(&self, name: &str) -> Result<Tensor> {
         let Param { storage, row, shape } = self.param(name)?;
         let rows = shape.dims().first().copied().unwrap_or(1);
-        storage.narrow(0, *row, rows)?.copy()?.reshape(shape)
+        storage.narrow(0, *row, rows)?.reshape(shape)
     }
 
     /// Replaces a weight in place. `value` has the weight's shape; it is brought to the layer's device and dtype.

@@ -3,18 +3,22 @@
 use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
 
-/// A model in diffusers layout (`model_index.json`, `unet/`, `vae/`, `text_encoder/` …).
+/// A model: in diffusers layout (`model_index.json`, `unet/`, `vae/`, `text_encoder/` …), or in one file.
 #[derive(Clone, Debug)]
 pub enum ModelSource {
-    /// A folder on disk; its weights are memory-mapped.
+    /// A folder on disk in diffusers layout; its weights are memory-mapped. A path that is a file is taken as
+    /// [`ModelSource::SingleFile`].
     Folder(PathBuf),
+    /// A `.safetensors` file that holds a whole model with the tensor names of the latent diffusion code, as most
+    /// SDXL models are shared; it is memory-mapped. Configuration is derived from the shapes, the tokenizers are CLIP's.
+    SingleFile(PathBuf),
     /// Files in memory: path inside the model with forward slashes (`unet/config.json`), and content.
     Embedded(&'static [(&'static str, &'static [u8])]),
 }
@@ -24,23 +28,32 @@ impl ModelSource {
     pub(crate) fn display(&self, path: &str) -> String {
         match self {
             Self::Folder(folder) => folder.join(path).display().to_string(),
+            Self::SingleFile(file) => format!("{path} of {}", file.display()),
             Self::Embedded(_) => format!("{path} of the embedded model"),
         }
     }
 
     /// Fails when there is no model at all, before a missing file is blamed.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Folder(folder) if !folder.is_dir() => {
-                Err(Error::MissingFolder { folder: folder.display().to_string() })
-            }
-            Self::Folder(_) | Self::Embedded(_) => Ok(()),
+        let Self::Folder(folder) = self else { return Ok(()) };
+        if !folder.is_dir() {
+            return Err(Error::MissingFolder { folder: folder.display().to_string() });
         }
+        if !self.contains("model_index.json")
+            && let Some(file) = single_file_in(folder)
+        {
+            return Err(Error::MissingFile {
+                file: self.display("model_index.json"),
+                expected: format!("the folder is not in diffusers layout; to load {file}, give the path of that file"),
+            });
+        }
+        Ok(())
     }
 
     pub(crate) fn contains(&self, path: &str) -> bool {
         match self {
             Self::Folder(folder) => folder.join(path).is_file(),
+            Self::SingleFile(_) => false,
             Self::Embedded(files) => files.iter().any(|(name, _)| *name == path),
         }
     }
@@ -53,16 +66,11 @@ impl ModelSource {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(reason) => Err(Error::Read { file: self.display(path), reason }),
             },
+            Self::SingleFile(_) => Ok(None),
             Self::Embedded(files) => {
                 Ok(files.iter().find(|(name, _)| *name == path).map(|(_, bytes)| Cow::Borrowed(*bytes)))
             }
         }
-    }
-
-    /// The content of a small file.
-    pub(crate) fn read(&self, path: &str, expected: &str) -> Result<Cow<'static, [u8]>, Error> {
-        self.read_optional(path)?
-            .ok_or_else(|| Error::MissingFile { file: self.display(path), expected: expected.to_owned() })
     }
 
     /// A JSON file, or `None` if there is no such file.
@@ -81,11 +89,11 @@ impl ModelSource {
         })
     }
 
-    /// The weight files of a component, in the order in which they are searched.
+    /// The weight files in a folder of the model, in the order in which they are searched.
     ///
     /// diffusers writes one file `<stem>.safetensors`, a half-precision variant `<stem>.fp16.safetensors`, or
     /// several files and an index. Whichever precision is closer to the one asked for is taken.
-    pub(crate) fn weight_files(&self, component: &str, stem: &str, half: bool) -> Result<Vec<String>, Error> {
+    pub(crate) fn weight_files(&self, folder: &str, stem: &str, half: bool) -> Result<Vec<String>, Error> {
         let full_names = [format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json")];
         let half_names = [
             format!("{stem}.fp16.safetensors"),
@@ -97,18 +105,19 @@ impl ModelSource {
         } else {
             full_names.iter().chain(&half_names).collect()
         };
-        let found = names.into_iter().map(|name| format!("{component}/{name}")).find(|path| self.contains(path));
+        let inside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let found = names.into_iter().map(|name| inside(name)).find(|path| self.contains(path));
         match found {
             Some(path) if path.ends_with(".json") => {
                 let index: ShardIndex = self.json(&path)?;
                 let mut files: Vec<String> = index.weight_map.into_values().collect();
                 files.sort();
                 files.dedup();
-                Ok(files.into_iter().map(|file| format!("{component}/{file}")).collect())
+                Ok(files.iter().map(|file| inside(file)).collect())
             }
             Some(path) => Ok(vec![path]),
             None => Err(Error::MissingFile {
-                file: self.display(&format!("{component}/{stem}.safetensors")),
+                file: self.display(&inside(&format!("{stem}.safetensors"))),
                 expected: "weights are read from safetensors files (also .fp16.safetensors and sharded ones), \
                            not from .bin or .ckpt"
                     .to_owned(),
@@ -121,4 +130,12 @@ impl ModelSource {
 #[derive(Deserialize)]
 struct ShardIndex {
     weight_map: std::collections::BTreeMap<String, String>,
+}
+
+/// The only safetensors file right inside a folder.
+fn single_file_in(folder: &Path) -> Option<String> {
+    let files = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut models = files.filter(|name| name.ends_with(".safetensors"));
+    let first = models.next()?;
+    models.next().is_none().then_some(first)
 }

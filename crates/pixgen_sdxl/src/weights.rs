@@ -1,79 +1,59 @@
 //! Named tensors of one component, checked against the shapes that its configuration asks for.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::rc::Rc;
 
-use crate::params::Params;
-
-use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
 use candle_core::{DType, Device, Shape, Tensor};
 
-use crate::{Error, ModelSource};
+use crate::Error;
+use crate::checkpoint::{Checkpoint, LoadReport, Place, Routing, is_harmless};
+use crate::params::Params;
 
 /// How many missing tensors an error names.
 const MISSING_NAMED: usize = 5;
+/// How many missing tensors are counted: a configuration may ask for more than there is memory to note.
+const MISSING_COUNTED: usize = 10_000;
 
-/// The weight files of one component.
+/// The weights of one component while its layers are built.
 pub(crate) struct Weights {
     component: &'static str,
-    files: Vec<WeightFile>,
-    /// Tensor name to index in `files`.
-    routing: HashMap<String, usize>,
+    routing: Routing,
     device: Device,
     dtype: DType,
+    shapes_only: bool,
     missing: RefCell<Vec<String>>,
+    /// Names that layers have read, and beginnings of names that no layer needs.
+    used: RefCell<HashSet<String>>,
+    not_needed: RefCell<Vec<String>>,
     params: RefCell<Params>,
-}
-
-enum WeightFile {
-    Mapped(MmapedSafetensors),
-    Embedded(SliceSafetensors<'static>),
-}
-
-impl WeightFile {
-    fn load(&self, name: &str, device: &Device) -> candle_core::Result<Tensor> {
-        match self {
-            Self::Mapped(file) => file.get(name)?.load(device),
-            Self::Embedded(file) => file.get(name)?.load(device),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let tensors = match self {
-            Self::Mapped(file) => file.tensors(),
-            Self::Embedded(file) => file.tensors(),
-        };
-        tensors.into_iter().map(|(name, _)| name).collect()
-    }
+    report: Rc<RefCell<LoadReport>>,
 }
 
 impl Weights {
     /// Opens the weights of `component` (`unet`, `vae`, …); tensors are converted to `dtype` as they are read.
     pub(crate) fn open(
-        source: &ModelSource,
+        source: &Checkpoint,
         component: &'static str,
         stem: &str,
         device: &Device,
         dtype: DType,
     ) -> Result<Self, Error> {
-        let paths = source.weight_files(component, stem, dtype != DType::F32)?;
-        let mut files = Vec::with_capacity(paths.len());
-        let mut routing = HashMap::new();
-        for path in paths {
-            let file = open_file(source, &path)?;
-            for name in file.names() {
-                routing.insert(name, files.len());
-            }
-            files.push(file);
+        let routing = source.routing(component, stem, dtype != DType::F32)?.into_owned();
+        if component == "unet" {
+            source.note_architecture(&routing);
         }
         Ok(Self {
             component,
-            files,
             routing,
             device: device.clone(),
             dtype,
+            shapes_only: source.is_shapes_only(),
             missing: RefCell::default(),
+            used: RefCell::default(),
+            not_needed: RefCell::default(),
             params: RefCell::default(),
+            report: Rc::clone(source.report()),
         })
     }
 
@@ -82,14 +62,38 @@ impl Weights {
         Scope { weights: self, prefix: String::new() }
     }
 
+    /// A tensor as the file has it, in the weights' dtype: what a layer computed with before it was changed.
+    pub(crate) fn original(&self, name: &str, shape: &Shape) -> Result<Tensor, Error> {
+        let tensor = self.root().read(name, shape.clone())?;
+        self.check_missing(0)?;
+        Ok(tensor)
+    }
+
     /// The weights that the layers were built from, by name; fails when a tensor was asked for that is not there.
     ///
     /// Layers are built to the end first, so that the error can tell a wrong model (everything is missing)
     /// from a damaged one (one tensor is).
     pub(crate) fn finish(self) -> Result<Params, Error> {
+        self.check_missing(0)?;
+        let mut report = self.report.borrow_mut();
+        let (used, not_needed) = (self.used.borrow(), self.not_needed.borrow());
+        report.loaded += used.len();
+        for name in self.routing.keys().filter(|name| !used.contains(*name)) {
+            if is_harmless(name) || not_needed.iter().any(|beginning| name.starts_with(beginning)) {
+                report.harmless += 1;
+            } else {
+                report.unused.push(format!("{}: {name}", self.component));
+            }
+        }
+        report.unused.sort();
+        Ok(self.params.take())
+    }
+
+    /// Fails when more than `allowed` tensors are missing.
+    fn check_missing(&self, allowed: usize) -> Result<(), Error> {
         let missing = self.missing.borrow();
-        if missing.is_empty() {
-            return Ok(self.params.take());
+        if missing.len() <= allowed {
+            return Ok(());
         }
         Err(Error::MissingTensors {
             component: self.component.to_owned(),
@@ -97,42 +101,10 @@ impl Weights {
             keys: missing.iter().take(MISSING_NAMED).cloned().collect(),
         })
     }
-}
 
-fn open_file(source: &ModelSource, path: &str) -> Result<WeightFile, Error> {
-    let damaged = |reason: candle_core::Error| Error::DamagedWeights {
-        file: source.display(path),
-        reason: without_backtrace(&reason),
-    };
-    match source {
-        ModelSource::Folder(folder) => {
-            let file = folder.join(path);
-            // Opening and mapping are one call in candle: a file that is not there must not be called damaged.
-            std::fs::File::open(&file).map_err(|reason| Error::Read { file: source.display(path), reason })?;
-            #[allow(unsafe_code, reason = "a memory map is the only way to read a 5 GB file without 5 GB of memory")]
-            // SAFETY: the map is read while the model loads and dropped with `Weights`. A model folder is not
-            // written to during that time; a file that is cut off by another process meanwhile ends this one
-            // with SIGBUS, which is the risk of every memory map.
-            let mapped = unsafe { MmapedSafetensors::new(&file) };
-            Ok(WeightFile::Mapped(mapped.map_err(damaged)?))
-        }
-        ModelSource::Embedded(files) => {
-            let (_, bytes) = files.iter().find(|(name, _)| *name == path).ok_or_else(|| Error::MissingFile {
-                file: source.display(path),
-                expected: "the index of the weight files names it".to_owned(),
-            })?;
-            Ok(WeightFile::Embedded(SliceSafetensors::new(bytes).map_err(damaged)?))
-        }
-    }
-}
-
-/// candle's errors carry paths and backtraces; the first line of the innermost one is the reason.
-fn without_backtrace(error: &candle_core::Error) -> String {
-    match error {
-        candle_core::Error::WithPath { inner, .. } | candle_core::Error::WithBacktrace { inner, .. } => {
-            without_backtrace(inner)
-        }
-        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+    /// Zeros that take no memory, whatever their shape.
+    fn zeros(&self, shape: &Shape) -> Result<Tensor, Error> {
+        Ok(Tensor::zeros((), self.dtype, &self.device)?.broadcast_as(shape)?)
     }
 }
 
@@ -158,6 +130,11 @@ impl Scope<'_> {
         self.weights.routing.contains_key(&self.path(name))
     }
 
+    /// Says that no layer needs what is in this scope: it is not reported as unused.
+    pub(crate) fn is_not_needed(&self) {
+        self.weights.not_needed.borrow_mut().push(format!("{}.", self.prefix));
+    }
+
     /// The tensor of this name in the weights' dtype, dense. Layers must keep this very storage (reshaped, if need
     /// be): it is what [`Params::write`] changes.
     pub(crate) fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
@@ -170,7 +147,16 @@ impl Scope<'_> {
     pub(crate) fn get_joined(scopes: &[Self], name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
         let shape = shape.into();
         let parts: Vec<_> = scopes.iter().map(|scope| scope.read(name, shape.clone())).collect::<Result<_, _>>()?;
-        let joined = Tensor::cat(&parts, 0)?;
+        let whole = |part: &Tensor| part.is_contiguous();
+        let joined = match scopes.first() {
+            // Zeros that stand for something missing must not be given memory.
+            Some(scope) if !parts.iter().all(whole) => {
+                let rows = shape.dims().first().copied().unwrap_or(1).saturating_mul(parts.len());
+                let rest = shape.dims().iter().skip(1).copied();
+                scope.weights.zeros(&Shape::from(std::iter::once(rows).chain(rest).collect::<Vec<_>>()))?
+            }
+            _ => Tensor::cat(&parts, 0)?,
+        };
         for (index, scope) in scopes.iter().enumerate() {
             let row = index * shape.dims().first().copied().unwrap_or(1);
             scope.weights.params.borrow_mut().insert(scope.path(name), &joined, row, shape.clone());
@@ -180,27 +166,37 @@ impl Scope<'_> {
 
     /// A tensor that is not there is noted for [`Weights::finish`] and replaced by zeros.
     fn read(&self, name: &str, shape: Shape) -> Result<Tensor, Error> {
-        let Weights { files, routing, device, dtype, component, missing, .. } = self.weights;
+        let weights = self.weights;
+        let component = || weights.component.to_owned();
         let key = self.path(name);
-        let Some(index) = routing.get(&key) else {
-            missing.borrow_mut().push(key);
-            return Ok(Tensor::zeros((), *dtype, device)?.broadcast_as(shape)?);
+        let Some(place) = weights.routing.get(&key) else {
+            weights.missing.borrow_mut().push(key);
+            weights.check_missing(MISSING_COUNTED)?;
+            return weights.zeros(&shape);
         };
-        let tensor = files[*index].load(&key, device)?;
-        if tensor.dims() == shape.dims() {
-            return Ok(tensor.to_dtype(*dtype)?);
+        weights.used.borrow_mut().insert(key.clone());
+        let Place { file, tensor, part } = place;
+        if let Some(found) = file.foreign_dtype(tensor) {
+            return Err(Error::WrongDtype { component: component(), key, found });
         }
         // A linear layer over channels is stored as a 1×1 convolution by some models, and the other way round.
-        if trimmed(tensor.dims()) == trimmed(shape.dims()) {
-            return Ok(tensor.reshape(shape)?.to_dtype(*dtype)?);
+        if place.shape().is_none_or(|found| trimmed(&found) != trimmed(shape.dims())) {
+            let found = file.shape(tensor).unwrap_or_default().to_vec();
+            return Err(Error::WrongShape { component: component(), key, found, expected: shape.dims().to_vec() });
         }
-        Err(Error::WrongShape {
-            component: (*component).to_owned(),
-            key,
-            found: tensor.dims().to_vec(),
-            expected: shape.dims().to_vec(),
-        })
+        if weights.shapes_only {
+            return weights.zeros(&shape);
+        }
+        // Norms and biases only: to look at every weight would take as long as reading the file.
+        if shape.rank() <= 1 && !is_finite(&file.load(tensor, *part, DType::F32, &Device::Cpu)?)? {
+            return Err(Error::NotFiniteWeights { component: component(), key });
+        }
+        Ok(file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?)
     }
+}
+
+fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?.into_iter().all(f32::is_finite))
 }
 
 /// A shape without its last ones.

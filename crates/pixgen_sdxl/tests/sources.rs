@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use pixgen_sdxl::{ModelSource, Pipeline, TextToImage};
+use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, TextToImage};
 use tempfile::TempDir;
 
 fn fixture(model: &str) -> PathBuf {
@@ -182,11 +182,11 @@ fn parts_of_different_models_are_refused() {
 fn a_solver_that_is_not_available_is_named_when_a_run_begins() {
     let folder = copy("model_a");
     edit_json(&folder.path().join("scheduler/scheduler_config.json"), |config| {
-        config.insert("_class_name".into(), "UniPCMultistepScheduler".into());
+        config.insert("_class_name".into(), "HeunDiscreteScheduler".into());
     });
     let pipeline = load(folder.path()).unwrap();
     let error = pipeline.generate(&input(), &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
-    assert!(error.contains("UniPCMultistepScheduler") && error.contains("DPM++ 2M"), "{error}");
+    assert!(error.contains("HeunDiscreteScheduler") && error.contains("DPM++ 2M"), "{error}");
     let input = TextToImage { scheduler: Some(pixgen_api::SchedulerKind::Euler), ..input() };
     assert!(pipeline.generate(&input, &mut |_| ControlFlow::Continue(())).is_ok());
 }
@@ -199,7 +199,8 @@ fn prefixed_text_encoder_weights_are_read_too() {
     assert!(tensors.contains_key("embeddings.token_embedding.weight"), "the fixture has the flat names");
     let prefixed = tensors.into_iter().map(|(name, tensor)| (format!("text_model.{name}"), tensor)).collect();
     candle_core::safetensors::save(&prefixed, &file).unwrap();
-    let encode = |pipeline: Pipeline| pipeline.encode_prompt("a blue potion").unwrap().hidden;
+    let encode =
+        |pipeline: Pipeline| pipeline.encode_prompt("a blue potion", &PromptOptions::default()).unwrap().hidden;
     let (flat, prefixed) = (encode(load(&fixture("model_a")).unwrap()), encode(load(folder.path()).unwrap()));
     assert_eq!(flat.to_vec3::<f32>().unwrap(), prefixed.to_vec3::<f32>().unwrap());
 }

@@ -6,6 +6,41 @@ use super::{cpu, on_cpu};
 use crate::Error;
 use crate::weights::Scope;
 
+/// Along which axes an image repeats: what leaves on one side comes in on the other, so that copies laid side by side
+/// show no seam.
+///
+/// Convolutions then find the opposite edge beyond an edge instead of zeros ("circular padding"). Attention does not
+/// see positions, so nothing else changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Seamless {
+    /// Left and right edge meet.
+    pub x: bool,
+    /// Top and bottom edge meet.
+    pub y: bool,
+}
+
+impl Seamless {
+    /// Neither axis repeats.
+    pub const OFF: Self = Self { x: false, y: false };
+}
+
+/// Cells that a convolution sees beyond the edges of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Padding {
+    /// To the left and above.
+    pub(crate) before: usize,
+    /// To the right and below.
+    pub(crate) after: usize,
+}
+
+/// How one call of a convolution reads its input.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    /// The size (height, width) to which the input is enlarged by nearest neighbour first.
+    pub(crate) enlarged: Option<(usize, usize)>,
+    pub(crate) seamless: Seamless,
+}
+
 /// A convolution of (b, inputs, h, w) with a square kernel.
 #[derive(Debug)]
 pub(crate) struct Conv2d {
@@ -14,7 +49,7 @@ pub(crate) struct Conv2d {
     /// (1, outputs)
     bias: Tensor,
     stride: usize,
-    padding: usize,
+    padding: Padding,
 }
 
 impl Conv2d {
@@ -25,55 +60,100 @@ impl Conv2d {
         outputs: usize,
         kernel: usize,
     ) -> std::result::Result<Self, Error> {
-        Self::load_strided(scope, inputs, outputs, kernel, 1, kernel / 2)
+        let padding = Padding { before: kernel / 2, after: kernel / 2 };
+        Self::load_strided(scope, (inputs, outputs), kernel, 1, padding)
     }
 
-    pub(crate) fn load_strided(
+    /// A convolution that keeps height and width and adds nothing to the product.
+    pub(crate) fn load_without_bias(
         scope: &Scope<'_>,
         inputs: usize,
         outputs: usize,
         kernel: usize,
-        stride: usize,
-        padding: usize,
     ) -> std::result::Result<Self, Error> {
-        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?.contiguous()?;
-        let bias = scope.get("bias", outputs)?.reshape((1, outputs))?.contiguous()?;
+        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?;
+        let bias = Tensor::zeros((1, outputs), weight.dtype(), weight.device())?;
+        Ok(Self { weight, bias, stride: 1, padding: Padding { before: kernel / 2, after: kernel / 2 } })
+    }
+
+    /// `channels` are (inputs, outputs).
+    pub(crate) fn load_strided(
+        scope: &Scope<'_>,
+        (inputs, outputs): (usize, usize),
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> std::result::Result<Self, Error> {
+        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?;
+        let bias = scope.get("bias", outputs)?.unsqueeze(0)?;
         Ok(Self { weight, bias, stride, padding })
     }
 
     /// (b, inputs, h, w) → (b, outputs, h / stride, w / stride).
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.convolve(x, &self.bias, None)
+    pub(crate) fn forward(&self, x: &Tensor, seamless: Seamless) -> Result<Tensor> {
+        self.convolve(x, &self.bias, Reading { enlarged: None, seamless })
     }
 
     /// The convolution plus `shift` (b, outputs), the same for every pixel of an image: a time embedding.
-    pub(crate) fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        self.convolve(x, &shift.broadcast_add(&self.bias)?, None)
+    pub(crate) fn forward_shifted(&self, x: &Tensor, shift: &Tensor, seamless: Seamless) -> Result<Tensor> {
+        self.convolve(x, &shift.broadcast_add(&self.bias)?, Reading { enlarged: None, seamless })
     }
 
     /// The convolution of the image enlarged to `height` × `width` by nearest neighbour.
-    pub(crate) fn forward_enlarged(&self, x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
-        self.convolve(x, &self.bias, Some((height, width)))
+    pub(crate) fn forward_enlarged(
+        &self,
+        x: &Tensor,
+        height: usize,
+        width: usize,
+        seamless: Seamless,
+    ) -> Result<Tensor> {
+        self.convolve(x, &self.bias, Reading { enlarged: Some((height, width)), seamless })
     }
 
     /// `bias` is (1 or b, outputs).
-    fn convolve(&self, x: &Tensor, bias: &Tensor, enlarged: Option<(usize, usize)>) -> Result<Tensor> {
+    fn convolve(&self, x: &Tensor, bias: &Tensor, reading: Reading) -> Result<Tensor> {
         if on_cpu(x) {
-            cpu::conv2d(x, &self.weight, bias, self.stride, self.padding, enlarged)
+            cpu::conv2d(x, &self.weight, bias, self.stride, self.padding, reading)
         } else {
-            self.composed(x, bias, enlarged)
+            self.composed(x, bias, reading)
         }
     }
 
-    fn composed(&self, x: &Tensor, bias: &Tensor, enlarged: Option<(usize, usize)>) -> Result<Tensor> {
+    fn composed(&self, x: &Tensor, bias: &Tensor, Reading { enlarged, seamless }: Reading) -> Result<Tensor> {
         let enlarged = match enlarged {
             Some((height, width)) => &x.upsample_nearest2d(height, width)?,
             None => x,
         };
-        let y = enlarged.conv2d(&self.weight, self.padding, self.stride, 1, 1)?;
+        let Padding { before, after } = self.padding;
+        let y = if before == after && (seamless == Seamless::OFF || before == 0) {
+            enlarged.conv2d(&self.weight, before, self.stride, 1, 1)?
+        } else {
+            let padded = pad(&pad(enlarged, 2, self.padding, seamless.y)?, 3, self.padding, seamless.x)?;
+            padded.conv2d(&self.weight, 0, self.stride, 1, 1)?
+        };
         let (rows, outputs) = bias.dims2()?;
         y.broadcast_add(&bias.reshape((rows, outputs, 1, 1))?)
     }
+}
+
+/// `x` with the cells beyond both ends of an axis: those of the opposite end if it `wraps`, else zeros.
+fn pad(x: &Tensor, axis: usize, Padding { before, after }: Padding, wraps: bool) -> Result<Tensor> {
+    if before == 0 && after == 0 {
+        return Ok(x.clone());
+    }
+    if !wraps {
+        return x.pad_with_zeros(axis, before, after);
+    }
+    let size = x.dim(axis)?;
+    let mut parts = Vec::with_capacity(3);
+    if before > 0 {
+        parts.push(x.narrow(axis, size - before, before)?);
+    }
+    parts.push(x.clone());
+    if after > 0 {
+        parts.push(x.narrow(axis, 0, after)?);
+    }
+    Tensor::cat(&parts, axis)
 }
 
 #[cfg(test)]
@@ -82,18 +162,26 @@ mod tests {
     use super::*;
     use crate::nn::random;
 
+    const SAME: Padding = Padding { before: 1, after: 1 };
+    const NONE: Padding = Padding { before: 0, after: 0 };
+    /// Of the autoencoder's downsamplers.
+    const AFTER: Padding = Padding { before: 0, after: 1 };
+
     #[test]
     fn the_cpu_kernel_agrees_with_the_composed_convolution() {
         // (batch, inputs, outputs, height, width, kernel, stride, padding): tiles of several images, several tiles of
-        // one image, odd sizes, both strides.
+        // one image, odd sizes, images smaller than the kernel, both strides.
         let cases = [
-            (1, 3, 5, 7, 9, 3, 1, 1),
-            (3, 8, 4, 5, 6, 3, 1, 1),
-            (2, 5, 7, 9, 11, 3, 2, 1),
-            (2, 5, 7, 8, 6, 3, 2, 1),
-            (2, 6, 3, 8, 8, 1, 1, 0),
-            (1, 96, 8, 64, 48, 3, 1, 1),
-            (2, 64, 3, 50, 70, 3, 1, 1),
+            (1, 3, 5, 7, 9, 3, 1, SAME),
+            (3, 8, 4, 5, 6, 3, 1, SAME),
+            (2, 5, 7, 9, 11, 3, 2, SAME),
+            (2, 5, 7, 8, 6, 3, 2, SAME),
+            (2, 5, 7, 8, 6, 3, 2, AFTER),
+            (2, 5, 7, 9, 7, 3, 2, AFTER),
+            (2, 6, 3, 8, 8, 1, 1, NONE),
+            (2, 6, 3, 1, 2, 3, 1, SAME),
+            (1, 96, 8, 64, 48, 3, 1, SAME),
+            (2, 64, 3, 50, 70, 3, 1, SAME),
         ];
         for (batch, inputs, outputs, height, width, kernel, stride, padding) in cases {
             let x = random(1, 0.0, 1.0, (batch, inputs, height, width));
@@ -106,13 +194,28 @@ mod tests {
             let shift = random(4, 0.0, 1.0, (batch, outputs));
             for bias in [&layer.bias, &shift] {
                 for enlarged in [None, Some((2 * height, 2 * width)), Some((2 * height - 1, 2 * width - 1))] {
-                    let fast = layer.convolve(&x, bias, enlarged).unwrap();
-                    let slow = layer.composed(&x, bias, enlarged).unwrap();
-                    assert_eq!(fast.dims(), slow.dims());
-                    let worst = (fast - slow).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-                    assert!(worst < 2e-5, "{inputs}→{outputs} {height}×{width} {enlarged:?}: {worst}");
+                    for (x_wraps, y_wraps) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let reading = Reading { enlarged, seamless: Seamless { x: x_wraps, y: y_wraps } };
+                        let fast = layer.convolve(&x, bias, reading).unwrap();
+                        let slow = layer.composed(&x, bias, reading).unwrap();
+                        assert_eq!(fast.dims(), slow.dims());
+                        let worst =
+                            (fast - slow).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                        assert!(worst < 2e-5, "{inputs}→{outputs} {height}×{width} {reading:?}: {worst}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_image_smaller_than_the_kernel_is_an_error() {
+        let layer = Conv2d {
+            weight: random(2, 0.0, 0.1, (1, 1, 3, 3)),
+            bias: random(3, 0.0, 1.0, (1, 1)),
+            stride: 2,
+            padding: AFTER,
+        };
+        assert!(layer.forward(&random(1, 0.0, 1.0, (1, 1, 1, 1)), Seamless::OFF).is_err());
     }
 }

@@ -11,7 +11,8 @@ mod linear;
 mod norm;
 
 pub(crate) use attention::{attention, split_heads, split_qkv};
-pub(crate) use conv::Conv2d;
+pub use conv::Seamless;
+pub(crate) use conv::{Conv2d, Padding};
 pub(crate) use linear::{Linear, geglu};
 pub(crate) use norm::{GroupNorm, layer_norm};
 
@@ -24,7 +25,7 @@ fn on_cpu(x: &Tensor) -> bool {
 
 /// Normally distributed numbers, the same in every run of the tests.
 #[cfg(test)]
-fn random(seed: u64, mean: f64, deviation: f64, shape: impl Into<candle_core::Shape>) -> Tensor {
+pub(crate) fn random(seed: u64, mean: f64, deviation: f64, shape: impl Into<candle_core::Shape>) -> Tensor {
     let shape = shape.into();
     let values = crate::randn(seed, shape.elem_count());
     Tensor::from_vec(values, shape, &Device::Cpu)

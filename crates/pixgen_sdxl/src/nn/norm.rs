@@ -28,7 +28,6 @@ impl GroupNorm {
     }
 
     fn new(weight: Tensor, bias: Tensor, groups: usize, eps: f64) -> Result<Self> {
-        let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
         let composed = candle_nn::GroupNorm::new(weight.clone(), bias.clone(), weight.dim(0)?, groups, eps)?;
         Ok(Self { weight, bias, groups, eps, composed })
     }
@@ -55,9 +54,7 @@ pub(crate) fn layer_norm(
     channels: usize,
     eps: f64,
 ) -> std::result::Result<candle_nn::LayerNorm, Error> {
-    // candle's fused kernel reads the slices directly.
-    let weight = scope.get("weight", channels)?.contiguous()?;
-    Ok(candle_nn::LayerNorm::new(weight, scope.get("bias", channels)?.contiguous()?, eps))
+    Ok(candle_nn::LayerNorm::new(scope.get("weight", channels)?, scope.get("bias", channels)?, eps))
 }
 
 #[cfg(test)]

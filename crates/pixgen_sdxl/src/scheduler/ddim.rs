@@ -1,74 +1,88 @@
-//! Deterministic DDIM (Song et al. 2021, formula 12 with η = 0): `DDIMScheduler`.
+//! DDIM (Song et al. 2021, formula 12), without fresh noise (η = 0) unless asked for: `DDIMScheduler`.
 
 use candle_core::{Result, Tensor};
 
-use super::noise_schedule::{NoiseSchedule, Spacing, linspace_down, trailing};
-use super::{Prediction, SchedulerConfig, Solver, Stepped};
-use crate::config::require;
+use super::level::{Level, refuse_blind};
+use super::noise_schedule::NoiseSchedule;
+use super::options::{Prediction, Setup, Spacing};
+use super::plan::{Timesteps, whole};
+use super::{Solver, Stepped, fresh};
 
 #[derive(Debug)]
 pub(super) struct Ddim {
-    timesteps: Vec<f32>,
-    /// ᾱ at each timestep and after it.
-    alphas: Vec<(f64, f64)>,
+    timesteps: Timesteps,
+    /// The level at each timestep, the one after it, and the standard deviation of the fresh noise.
+    steps: Vec<(Level, Level, f64)>,
     prediction: Prediction,
     clip: Option<f64>,
+    eta: f64,
+    s_noise: f64,
 }
 
 impl Ddim {
-    /// `clips` says what a configuration without `clip_sample` means.
-    pub(super) fn new(config: &SchedulerConfig, steps: usize, clips: bool) -> std::result::Result<Self, String> {
-        require(config.thresholding != Some(true), || {
-            "thresholding is true, which is not available: set it to false".to_owned()
-        })?;
-        let schedule = NoiseSchedule::new(config, false)?;
-        let trained = config.num_train_timesteps();
-        let offset = config.steps_offset.unwrap_or(0);
-        let timesteps: Vec<usize> = match config.spacing(Spacing::Leading)? {
-            Spacing::Linspace => {
-                let points = linspace_down((trained - 1) as f64, steps);
-                points.into_iter().map(|t| t.round_ties_even() as usize).collect()
-            }
-            Spacing::Leading => (0..steps).rev().map(|i| i * (trained / steps) + offset).collect(),
-            Spacing::Trailing => trailing(trained, steps).into_iter().map(|t| t as usize).collect(),
-        };
-        let alpha = |timestep: usize| f64::from(schedule.alphas_cumprod()[timestep.min(trained - 1)]);
+    pub(super) fn new(setup: &Setup<'_>) -> std::result::Result<Self, String> {
+        let config = setup.config;
+        config.refuse_thresholding()?;
+        let noise = NoiseSchedule::new(setup, false)?;
+        let spacing = setup.spacing(Spacing::Leading)?;
+        let timesteps = whole(setup, spacing);
+        let points: Vec<usize> = timesteps.points().iter().map(|t| *t as usize).collect();
+        let alpha = |timestep: usize| noise.alpha_at(timestep);
         let after_last = if config.set_alpha_to_one.unwrap_or(true) { 1.0 } else { alpha(0) };
-        let prediction = config.prediction()?;
-        require(prediction != Prediction::Epsilon || timesteps.iter().all(|t| alpha(*t) > 0.0), || {
-            "prediction_type is epsilon, but with rescale_betas_zero_snr the first step sees nothing but noise, from \
-             which no picture follows: expected v_prediction"
-                .to_owned()
-        })?;
-        // The step back has the same length everywhere, whatever the spacing.
-        let alphas =
-            timesteps.iter().map(|t| (alpha(*t), t.checked_sub(trained / steps).map_or(after_last, alpha))).collect();
-        let clip = config.clip_sample.unwrap_or(clips).then(|| config.clip_sample_range.unwrap_or(1.0));
-        Ok(Self { timesteps: timesteps.into_iter().map(|t| t as f32).collect(), alphas, prediction, clip })
+        // With diffusers' spacings the step back has the same length everywhere, whatever timestep comes next.
+        let next_in_list = setup.options.timesteps.is_some() || spacing == Spacing::SgmUniform;
+        let next = |index: usize| {
+            let next = if next_in_list {
+                points.get(index + 1).copied()
+            } else {
+                points[index].checked_sub(setup.trained() / setup.steps)
+            };
+            next.map_or(after_last, alpha)
+        };
+        let eta = setup.eta(0.0);
+        let steps: Vec<_> = (0..points.len())
+            .map(|index| {
+                let (alpha, next) = (alpha(points[index]), next(index));
+                let variance = (1.0 - next) / (1.0 - alpha) * (1.0 - alpha / next);
+                (Level::of_variance(alpha), Level::of_variance(next), eta * variance.max(0.0).sqrt())
+            })
+            .collect();
+        let prediction = setup.prediction()?;
+        refuse_blind(prediction, steps.iter().map(|(level, ..)| *level))?;
+        // diffusers clips DDIM's samples to the range of pixels unless told otherwise. A file of another class does
+        // not say, and latents are no pixels.
+        let clips = config.clip_sample.unwrap_or(config.own_kind() == Some(setup.kind));
+        let clip = clips.then(|| config.clip_sample_range.unwrap_or(1.0));
+        Ok(Self { timesteps, steps, prediction, clip, eta, s_noise: setup.s_noise() })
     }
 }
 
 impl Solver for Ddim {
-    fn timesteps(&self) -> &[f32] {
+    fn run(&self) -> &Timesteps {
         &self.timesteps
     }
 
-    fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor) -> Result<Stepped> {
-        let (alpha, next) = self.alphas[index];
-        let (signal, noise) = (alpha.sqrt(), (1.0 - alpha).sqrt());
-        let (denoised, epsilon) = match self.prediction {
-            Prediction::Epsilon => (((sample - (output * noise)?)? / signal)?, output.clone()),
-            Prediction::Velocity => {
-                let denoised = ((sample * signal)? - (output * noise)?)?;
-                (denoised, ((output * signal)? + (sample * noise)?)?)
-            }
-            Prediction::Sample => (output.clone(), ((sample - (output * signal)?)? / noise)?),
-        };
+    fn needs_noise(&self, _index: usize) -> bool {
+        self.eta > 0.0
+    }
+
+    fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor, noise: Option<&Tensor>) -> Result<Stepped> {
+        let (level, next, deviation) = self.steps[index];
+        let denoised = level.denoised(self.prediction, output, sample)?;
+        let epsilon = level.epsilon(self.prediction, output, sample)?;
         let denoised = match self.clip {
             Some(range) => denoised.clamp(-range, range)?,
             None => denoised,
         };
-        let sample = ((&denoised * next.sqrt())? + (epsilon * (1.0 - next).sqrt())?)?;
+        let direction = (next.sigma * next.sigma - deviation * deviation).max(0.0).sqrt();
+        let mut sample = ((&denoised * next.alpha)? + (epsilon * direction)?)?;
+        if self.needs_noise(index) {
+            sample = (sample + (fresh(noise, index)? * (deviation * self.s_noise))?)?;
+        }
         Ok(Stepped { sample, denoised })
+    }
+
+    fn add_noise(&self, index: usize, picture: &Tensor, noise: &Tensor) -> Result<Tensor> {
+        self.steps[index].0.mix(picture, noise)
     }
 }

@@ -1,64 +1,28 @@
 //! The solvers that walk from noise to a latent, step by step, as diffusers' schedulers do.
 
+mod config;
 mod ddim;
 mod dpmpp_2m;
+mod dpmpp_2m_sde;
 mod euler;
+mod euler_ancestral;
+mod lcm;
+mod level;
 mod noise_schedule;
+mod options;
+mod plan;
+mod tcd;
+mod unipc;
 
 use candle_core::{Result, Tensor};
 use pixgen_api::SchedulerKind;
-use serde::Deserialize;
 
-use self::noise_schedule::{NoiseSchedule, Spacing};
-use crate::config::require;
-use crate::{Error, ModelSource};
+use self::options::Setup;
+use crate::Error;
 
-const FILE: &str = "scheduler/scheduler_config.json";
-
-/// `scheduler_config.json`. What a file leaves out has the default of the solver's own class.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct SchedulerConfig {
-    #[serde(rename = "_class_name", default)]
-    class_name: String,
-    num_train_timesteps: Option<usize>,
-    beta_start: Option<f64>,
-    beta_end: Option<f64>,
-    beta_schedule: Option<String>,
-    trained_betas: Option<Vec<f32>>,
-    prediction_type: Option<String>,
-    timestep_spacing: Option<String>,
-    steps_offset: Option<usize>,
-    rescale_betas_zero_snr: Option<bool>,
-    final_sigmas_type: Option<String>,
-    interpolation_type: Option<String>,
-    timestep_type: Option<String>,
-    use_karras_sigmas: Option<bool>,
-    use_exponential_sigmas: Option<bool>,
-    use_beta_sigmas: Option<bool>,
-    use_lu_lambdas: Option<bool>,
-    use_flow_sigmas: Option<bool>,
-    clip_sample: Option<bool>,
-    clip_sample_range: Option<f64>,
-    set_alpha_to_one: Option<bool>,
-    thresholding: Option<bool>,
-    solver_order: Option<usize>,
-    algorithm_type: Option<String>,
-    solver_type: Option<String>,
-    lower_order_final: Option<bool>,
-    euler_at_final: Option<bool>,
-    variance_type: Option<String>,
-}
-
-/// What the network's output means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prediction {
-    /// The noise in the sample.
-    Epsilon,
-    /// The velocity (Salimans and Ho 2022, appendix D).
-    Velocity,
-    /// The sample without noise.
-    Sample,
-}
+pub use self::config::SchedulerConfig;
+pub use self::options::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
+pub use self::plan::Timesteps;
 
 /// The result of one step.
 #[derive(Debug)]
@@ -69,10 +33,16 @@ pub struct Stepped {
     pub denoised: Tensor,
 }
 
-/// A solver for one run: steps are taken by index, in order, once each.
+/// A solver for one run: steps are taken by index, in order, once each, from 0 or from where image-to-image begins
+/// ([`Timesteps::begin_index`]). Solvers that look back at earlier steps warm up from there.
 pub trait Solver {
+    /// The run's timesteps: one step is taken at each.
+    fn run(&self) -> &Timesteps;
+
     /// When the network is asked, from the noisiest on: positions on the training schedule, not always whole.
-    fn timesteps(&self) -> &[f32];
+    fn timesteps(&self) -> &[f32] {
+        self.run().points()
+    }
 
     /// Standard deviation of the noise that the run begins with: 1 for solvers that keep the variance.
     fn init_noise_sigma(&self) -> f64 {
@@ -84,103 +54,58 @@ pub trait Solver {
         Ok(sample.clone())
     }
 
-    /// One step, given the network's `output` for the scaled sample.
-    fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor) -> Result<Stepped>;
+    /// Whether the step wants fresh noise. Each image's noise comes from the generator that its first noise came
+    /// from, drawn only for the steps that want it.
+    fn needs_noise(&self, _index: usize) -> bool {
+        false
+    }
+
+    /// One step, given the network's `output` for the scaled sample, and Gaussian `noise` of the sample's shape with
+    /// standard deviation 1 when the step wants it.
+    ///
+    /// # Errors
+    /// When the step wants noise and there is none, or when the shapes differ.
+    fn step(&mut self, index: usize, output: &Tensor, sample: &Tensor, noise: Option<&Tensor>) -> Result<Stepped>;
+
+    /// What a run that begins at the step `index` begins with: a `picture` (a latent) with as much noise as that
+    /// step expects; `noise` is Gaussian with standard deviation 1.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    fn add_noise(&self, index: usize, picture: &Tensor, noise: &Tensor) -> Result<Tensor>;
+}
+
+/// The noise of a step that wants some.
+fn fresh(noise: Option<&Tensor>, index: usize) -> Result<&Tensor> {
+    noise.ok_or_else(|| candle_core::Error::Msg(format!("step {index} of the solver needs noise and was given none")))
 }
 
 impl SchedulerConfig {
-    /// Reads the model's configuration; the options are checked when a solver is built from it.
-    pub(crate) fn read(source: &ModelSource) -> std::result::Result<Self, Error> {
-        source.json(FILE)
-    }
-
-    /// The solver that the model asks for, or an error if it is none of ours.
-    pub(crate) fn kind(&self) -> std::result::Result<SchedulerKind, Error> {
-        self.own_kind().ok_or_else(|| Error::Config {
-            file: FILE.to_owned(),
-            reason: format!(
-                "the model asks for a {}, which is not available: choose Euler, DDIM or DPM++ 2M instead",
-                self.class_name
-            ),
-        })
-    }
-
-    fn own_kind(&self) -> Option<SchedulerKind> {
-        match self.class_name.as_str() {
-            "EulerDiscreteScheduler" => Some(SchedulerKind::Euler),
-            "DDIMScheduler" => Some(SchedulerKind::Ddim),
-            "DPMSolverMultistepScheduler" => Some(SchedulerKind::Dpmpp2m),
-            _ => None,
-        }
-    }
-
-    /// A solver for a run of `steps` steps.
+    /// A solver for a run of `steps` steps, or at the timesteps of `options`.
     ///
     /// # Errors
     /// When the configuration asks for something that the solver does not do, or when the steps are not 1 to the
-    /// number of training timesteps.
-    pub fn solver(&self, kind: SchedulerKind, steps: usize) -> std::result::Result<Box<dyn Solver + Send>, Error> {
-        let trained = self.num_train_timesteps();
-        if !(1..=trained).contains(&steps) {
-            return Err(Error::Input(format!("steps is {steps}, expected 1 to {trained}")));
+    /// number of training timesteps, or when an option is out of range or is none of the solver's.
+    pub fn solver(
+        &self,
+        kind: SchedulerKind,
+        steps: usize,
+        options: &SamplerOptions,
+    ) -> std::result::Result<Box<dyn Solver + Send>, Error> {
+        fn boxed<S: Solver + Send + 'static>(solver: S) -> Box<dyn Solver + Send> {
+            Box::new(solver)
         }
-        let solver: std::result::Result<Box<dyn Solver + Send>, String> = match kind {
-            SchedulerKind::Euler => euler::Euler::new(self, steps).map(|solver| Box::new(solver) as _),
-            SchedulerKind::Ddim => {
-                // diffusers clips DDIM's samples to the range of pixels unless told otherwise. A file of another
-                // class does not say, and latents are no pixels.
-                let clips = self.own_kind() == Some(SchedulerKind::Ddim);
-                ddim::Ddim::new(self, steps, clips).map(|solver| Box::new(solver) as _)
-            }
-            SchedulerKind::Dpmpp2m => dpmpp_2m::Dpmpp2m::new(self, steps).map(|solver| Box::new(solver) as _),
+        let setup = &Setup::new(self, options, kind, steps)?;
+        let solver = match kind {
+            SchedulerKind::Euler => euler::Euler::new(setup).map(boxed),
+            SchedulerKind::EulerAncestral => euler_ancestral::EulerAncestral::new(setup).map(boxed),
+            SchedulerKind::Ddim => ddim::Ddim::new(setup).map(boxed),
+            SchedulerKind::Dpmpp2m => dpmpp_2m::Dpmpp2m::new(setup).map(boxed),
+            SchedulerKind::Dpmpp2mSde => dpmpp_2m_sde::Dpmpp2mSde::new(setup).map(boxed),
+            SchedulerKind::Unipc => unipc::Unipc::new(setup).map(boxed),
+            SchedulerKind::Lcm => lcm::Lcm::new(setup).map(boxed),
+            SchedulerKind::Tcd => tcd::Tcd::new(setup).map(boxed),
         };
-        solver.map_err(|reason| Error::Config { file: FILE.to_owned(), reason })
-    }
-
-    fn num_train_timesteps(&self) -> usize {
-        self.num_train_timesteps.unwrap_or(1000)
-    }
-
-    fn prediction(&self) -> std::result::Result<Prediction, String> {
-        match self.prediction_type.as_deref().unwrap_or("epsilon") {
-            "epsilon" => Ok(Prediction::Epsilon),
-            "v_prediction" => Ok(Prediction::Velocity),
-            "sample" | "original_sample" => Ok(Prediction::Sample),
-            other => Err(format!("prediction_type is {other}, expected epsilon, v_prediction or sample")),
-        }
-    }
-
-    fn spacing(&self, default: Spacing) -> std::result::Result<Spacing, String> {
-        match self.timestep_spacing.as_deref() {
-            None => Ok(default),
-            Some("leading") => Ok(Spacing::Leading),
-            Some("trailing") => Ok(Spacing::Trailing),
-            Some("linspace") => Ok(Spacing::Linspace),
-            Some(other) => Err(format!("timestep_spacing is {other}, expected leading, trailing or linspace")),
-        }
-    }
-
-    /// The noise level after the last step: none, or the lowest one of training.
-    fn final_sigma(&self, schedule: &NoiseSchedule) -> std::result::Result<f32, String> {
-        match self.final_sigmas_type.as_deref().unwrap_or("zero") {
-            "zero" => Ok(0.0),
-            "sigma_min" => Ok(schedule.sigmas()[0]),
-            other => Err(format!("final_sigmas_type is {other}, expected zero or sigma_min")),
-        }
-    }
-
-    fn refuse_other_sigmas(&self) -> std::result::Result<(), String> {
-        let options = [
-            ("use_karras_sigmas", self.use_karras_sigmas),
-            ("use_exponential_sigmas", self.use_exponential_sigmas),
-            ("use_beta_sigmas", self.use_beta_sigmas),
-            ("use_lu_lambdas", self.use_lu_lambdas),
-            ("use_flow_sigmas", self.use_flow_sigmas),
-            ("thresholding", self.thresholding),
-        ];
-        for (name, value) in options {
-            require(value != Some(true), || format!("{name} is true, which is not available: set it to false"))?;
-        }
-        Ok(())
+        solver.map_err(|reason| Error::Config { file: config::FILE.to_owned(), reason })
     }
 }

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{LayerNorm, Module};
 
+use super::pass::Pass;
 use super::repeat_rows;
 use crate::Error;
 use crate::nn::{GroupNorm, Linear, attention, geglu, layer_norm, split_heads, split_qkv};
@@ -76,14 +77,14 @@ impl SpatialTransformer {
     }
 
     /// (b, channels, h, w) → the same shape. Takes its blocks' entries from the front of `keys`.
-    pub(crate) fn forward(&self, x: &Tensor, keys: &mut std::slice::Iter<'_, TextKeys>) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, pass: &Pass, keys: &mut std::slice::Iter<'_, TextKeys>) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let mut tokens = self.proj_in.forward_to_tokens(&self.norm.forward(x)?)?;
         for block in &self.blocks {
             let Some(keys) = keys.next() else {
                 candle_core::bail!("the conditioning was prepared by a UNet with fewer attention layers");
             };
-            tokens = block.forward(&tokens, keys)?;
+            tokens = block.forward(&tokens, pass, keys)?;
         }
         self.proj_out.forward_to_image(&tokens, height, width)? + x
     }
@@ -117,8 +118,8 @@ impl TransformerBlock {
     }
 
     /// (b, tokens, channels) → the same shape.
-    fn forward(&self, x: &Tensor, keys: &TextKeys) -> Result<Tensor> {
-        let x = (self.self_attention.forward(&self.norm1.forward(x)?)? + x)?;
+    fn forward(&self, x: &Tensor, pass: &Pass, keys: &TextKeys) -> Result<Tensor> {
+        let x = (self.self_attention.forward(&self.norm1.forward(x)?, pass)? + x)?;
         let x = (self.cross_attention.forward(&self.norm2.forward(&x)?, keys)? + x)?;
         let h = geglu(&self.feed_forward_in.forward(&self.norm3.forward(&x)?)?)?;
         self.feed_forward_out.forward(&h)? + x
@@ -146,9 +147,9 @@ impl SelfAttention {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.to_qkv.forward(x)?, self.heads)?;
-        self.to_out.forward(&attention(&q, &k, &v, None, self.upcast)?)
+        self.to_out.forward(&pass.attend(&q, &k, &v, self.upcast)?)
     }
 }
 

@@ -5,9 +5,10 @@ use std::slice::Iter;
 use candle_core::{Result, Tensor};
 
 use super::attention::{SpatialTransformer, TextKeys, TransformerSizes};
+use super::pass::Pass;
 use super::resnet::{ResnetBlock, ResnetSizes};
 use crate::Error;
-use crate::nn::Conv2d;
+use crate::nn::{Conv2d, Padding};
 use crate::weights::Scope;
 
 /// What all blocks of a UNet have in common.
@@ -48,18 +49,18 @@ struct Layers {
 }
 
 impl Layers {
-    /// One layer per entry of `inputs`, the channels that come into it.
+    /// One layer per entry of `inputs`, the channels that come into it; `attention` has as many entries, or none.
     fn load(
         scope: &Scope<'_>,
         common: &Common,
         inputs: impl IntoIterator<Item = usize>,
         outputs: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
     ) -> std::result::Result<Self, Error> {
         let (mut resnets, mut attentions) = (Vec::new(), Vec::new());
         for (layer, inputs) in inputs.into_iter().enumerate() {
             resnets.push(ResnetBlock::load(&scope.pp("resnets").pp(layer), common.resnet(inputs, outputs))?);
-            if let Some(sizes) = attention {
+            if let Some(sizes) = attention.get(layer).copied() {
                 let scope = scope.pp("attentions").pp(layer);
                 attentions.push(SpatialTransformer::load(&scope, common.transformer(outputs, sizes))?);
             }
@@ -71,10 +72,10 @@ impl Layers {
         self.attentions.iter().try_for_each(|attention| attention.text_keys(context, keys))
     }
 
-    fn forward(&self, layer: usize, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
-        let x = self.resnets[layer].forward(x, Some(silu_temb))?;
+    fn forward(&self, layer: usize, x: &Tensor, pass: &Pass, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let x = self.resnets[layer].forward(x, Some(&pass.silu_temb), pass.surroundings.seamless)?;
         match self.attentions.get(layer) {
-            Some(attention) => attention.forward(&x, keys),
+            Some(attention) => attention.forward(&x, pass, keys),
             None => Ok(x),
         }
     }
@@ -93,7 +94,7 @@ impl DownBlock {
         common: &Common,
         (inputs, outputs): (usize, usize),
         layers: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
         downsamples: bool,
     ) -> std::result::Result<Self, Error> {
         let inputs = (0..layers).map(|layer| if layer == 0 { inputs } else { outputs });
@@ -101,7 +102,7 @@ impl DownBlock {
         let downsampler = downsamples
             .then(|| {
                 let scope = scope.pp("downsamplers.0.conv");
-                Conv2d::load_strided(&scope, outputs, outputs, 3, 2, 1)
+                Conv2d::load_strided(&scope, (outputs, outputs), 3, 2, Padding { before: 1, after: 1 })
             })
             .transpose()?;
         Ok(Self { layers, downsampler })
@@ -115,29 +116,29 @@ impl DownBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        silu_temb: &Tensor,
+        pass: &Pass,
         keys: &mut Iter<'_, TextKeys>,
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in 0..self.layers.resnets.len() {
-            x = self.layers.forward(layer, &x, silu_temb, keys)?;
+            x = self.layers.forward(layer, &x, pass, keys)?;
             skips.push(x.clone());
         }
         if let Some(downsampler) = &self.downsampler {
-            x = downsampler.forward(&x)?;
+            x = downsampler.forward(&x, pass.surroundings.seamless)?;
             skips.push(x.clone());
         }
         Ok(x)
     }
 }
 
-/// `UNetMidBlock2DCrossAttn`.
+/// `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` as diffusers' UNet builds it: one residual block.
 #[derive(Debug)]
 pub(super) struct MidBlock {
     before: ResnetBlock,
-    attention: SpatialTransformer,
-    after: ResnetBlock,
+    attention: Option<SpatialTransformer>,
+    after: Option<ResnetBlock>,
 }
 
 impl MidBlock {
@@ -145,24 +146,32 @@ impl MidBlock {
         scope: &Scope<'_>,
         common: &Common,
         channels: usize,
-        attention: AttentionSizes,
+        attention: Option<AttentionSizes>,
     ) -> std::result::Result<Self, Error> {
-        let sizes = common.resnet(channels, channels);
+        let resnet = |name: &str| ResnetBlock::load(&scope.pp(name), common.resnet(channels, channels));
+        let transformer =
+            |sizes| SpatialTransformer::load(&scope.pp("attentions.0"), common.transformer(channels, sizes));
         Ok(Self {
-            before: ResnetBlock::load(&scope.pp("resnets.0"), sizes)?,
-            attention: SpatialTransformer::load(&scope.pp("attentions.0"), common.transformer(channels, attention))?,
-            after: ResnetBlock::load(&scope.pp("resnets.1"), sizes)?,
+            before: resnet("resnets.0")?,
+            attention: attention.map(transformer).transpose()?,
+            after: attention.map(|_| resnet("resnets.1")).transpose()?,
         })
     }
 
     pub(super) fn text_keys(&self, context: &Tensor, keys: &mut Vec<TextKeys>) -> Result<()> {
-        self.attention.text_keys(context, keys)
+        self.attention.iter().try_for_each(|attention| attention.text_keys(context, keys))
     }
 
-    pub(super) fn forward(&self, x: &Tensor, silu_temb: &Tensor, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
-        let x = self.before.forward(x, Some(silu_temb))?;
-        let x = self.attention.forward(&x, keys)?;
-        self.after.forward(&x, Some(silu_temb))
+    pub(super) fn forward(&self, x: &Tensor, pass: &Pass, keys: &mut Iter<'_, TextKeys>) -> Result<Tensor> {
+        let seamless = pass.surroundings.seamless;
+        let mut x = self.before.forward(x, Some(&pass.silu_temb), seamless)?;
+        if let Some(attention) = &self.attention {
+            x = attention.forward(&x, pass, keys)?;
+        }
+        match &self.after {
+            Some(after) => after.forward(&x, Some(&pass.silu_temb), seamless),
+            None => Ok(x),
+        }
     }
 }
 
@@ -189,7 +198,7 @@ impl UpBlock {
         common: &Common,
         channels: UpChannels,
         layers: usize,
-        attention: Option<AttentionSizes>,
+        attention: &[AttentionSizes],
         upsamples: bool,
     ) -> std::result::Result<Self, Error> {
         let UpChannels { below, outputs, above } = channels;
@@ -211,7 +220,7 @@ impl UpBlock {
     pub(super) fn forward(
         &self,
         x: &Tensor,
-        silu_temb: &Tensor,
+        pass: &Pass,
         keys: &mut Iter<'_, TextKeys>,
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
@@ -219,13 +228,13 @@ impl UpBlock {
         for layer in 0..self.layers.resnets.len() {
             let Some(skip) = skips.pop() else { candle_core::bail!("an up block has no skip connection left") };
             // (b, channels + skip channels, h, w)
-            x = self.layers.forward(layer, &Tensor::cat(&[x, skip], 1)?, silu_temb, keys)?;
+            x = self.layers.forward(layer, &Tensor::cat(&[x, skip], 1)?, pass, keys)?;
         }
         match (&self.upsampler, skips.last()) {
             // An odd height or width was rounded up on the way down: the size to reach is that of the next skip.
             (Some(upsampler), Some(skip)) => {
                 let (_, _, height, width) = skip.dims4()?;
-                upsampler.forward_enlarged(&x, height, width)
+                upsampler.forward_enlarged(&x, height, width, pass.surroundings.seamless)
             }
             _ => Ok(x),
         }

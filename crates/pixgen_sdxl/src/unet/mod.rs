@@ -3,20 +3,27 @@
 mod attention;
 mod blocks;
 mod embedding;
+mod pass;
+mod plan;
 mod resnet;
 
+pub use pass::FrameAttention;
+pub(crate) use pass::Surroundings;
 pub(crate) use resnet::{ResnetBlock, ResnetSizes};
 
 use candle_core::{DType, Device, Tensor};
 
 use self::attention::TextKeys;
-use self::blocks::{AttentionSizes, Common, DownBlock, MidBlock, UpBlock, UpChannels};
+use self::blocks::{DownBlock, MidBlock, UpBlock, UpChannels};
 use self::embedding::{EmbeddingMlp, Sinusoid};
-use crate::config::{PerBlock, UnetConfig, require};
+use self::pass::Pass;
+use self::plan::Plan;
+use crate::Error;
+use crate::checkpoint::Checkpoint;
+use crate::config::{PerBlock, UnetConfig};
 use crate::nn::{Conv2d, GroupNorm};
 use crate::params::Params;
 use crate::weights::{Scope, Weights};
-use crate::{Error, ModelSource};
 
 const FILE: &str = "unet/config.json";
 /// The numbers that say how large the training image was: (height, width) three times.
@@ -70,7 +77,7 @@ fn repeat_rows(x: &Tensor, times: usize) -> candle_core::Result<Tensor> {
 }
 
 impl Unet {
-    pub(crate) fn load(source: &ModelSource, device: &Device, dtype: DType) -> Result<Self, Error> {
+    pub(crate) fn load(source: &Checkpoint, device: &Device, dtype: DType) -> Result<Self, Error> {
         let config: UnetConfig = source.json(FILE)?;
         let plan = Plan::new(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         let weights = Weights::open(source, "unet", "diffusion_pytorch_model", device, dtype)?;
@@ -80,17 +87,16 @@ impl Unet {
     }
 
     fn build(root: &Scope<'_>, config: UnetConfig, plan: Plan, device: &Device, dtype: DType) -> Result<Self, Error> {
-        let Plan { levels, common, add_time_dim, added_inputs } = plan;
+        let Plan { levels, mid, common, add_time_dim, added_inputs } = plan;
         let widths = &config.block_out_channels;
         let last = levels.len() - 1;
         let mut down_blocks = Vec::new();
         for (i, level) in levels.iter().enumerate() {
             let scope = root.pp("down_blocks").pp(i);
             let channels = (widths[i.saturating_sub(1)], widths[i]);
-            let attention = level.down_attends.then_some(level.attention);
-            down_blocks.push(DownBlock::load(&scope, &common, channels, level.layers, attention, i != last)?);
+            down_blocks.push(DownBlock::load(&scope, &common, channels, level.layers, &level.down, i != last)?);
         }
-        let mid_block = MidBlock::load(&root.pp("mid_block"), &common, widths[last], levels[last].attention)?;
+        let mid_block = MidBlock::load(&root.pp("mid_block"), &common, widths[last], mid)?;
         let mut up_blocks = Vec::new();
         for (i, level) in levels.iter().rev().enumerate() {
             let scope = root.pp("up_blocks").pp(i);
@@ -100,8 +106,7 @@ impl Unet {
                 outputs: widths[at],
                 above: widths[at.saturating_sub(1)],
             };
-            let attention = level.up_attends.then_some(level.attention);
-            up_blocks.push(UpBlock::load(&scope, &common, channels, level.layers + 1, attention, at != 0)?);
+            up_blocks.push(UpBlock::load(&scope, &common, channels, level.layers + 1, &level.up, at != 0)?);
         }
         let sinusoid = |dim| Sinusoid::new(dim, config.flip_sin_to_cos, config.freq_shift);
         Ok(Self {
@@ -125,6 +130,11 @@ impl Unet {
     /// The weights by name.
     pub(crate) fn params(&self) -> &Params {
         &self.params
+    }
+
+    /// Latent cells per cell of the deepest level, along each axis.
+    pub(crate) fn factor(&self) -> usize {
+        1 << (self.config.block_out_channels.len() - 1)
     }
 
     /// Latent channels.
@@ -186,171 +196,25 @@ impl Unet {
         sample: &Tensor,
         timestep: f32,
         conditioning: &Conditioning,
+        surroundings: Surroundings,
     ) -> candle_core::Result<Tensor> {
         let Conditioning { text_keys, added } = conditioning;
         let time = self.time_sinusoid.embed(&[timestep], &self.device, self.dtype)?;
         // (1, channels) + (b, channels); every residual block applies SiLU to the sum first, so it is done once here.
         let silu_temb = self.time_embedding.forward(&time)?.broadcast_add(added)?.silu()?;
+        let seamless = surroundings.seamless;
+        let pass = Pass { silu_temb, surroundings };
         let mut keys = text_keys.iter();
 
-        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?)?;
+        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?, seamless)?;
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        x = self.mid_block.forward(&x, &silu_temb, &mut keys)?;
+        x = self.mid_block.forward(&x, &pass, &mut keys)?;
         for block in &self.up_blocks {
-            x = block.forward(&x, &silu_temb, &mut keys, &mut skips)?;
+            x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?.to_dtype(DType::F32)
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?, seamless)?.to_dtype(DType::F32)
     }
-}
-
-/// The sizes of all blocks, checked.
-struct Plan {
-    levels: Vec<Level>,
-    common: Common,
-    add_time_dim: usize,
-    added_inputs: usize,
-}
-
-struct Level {
-    layers: usize,
-    attention: AttentionSizes,
-    down_attends: bool,
-    up_attends: bool,
-}
-
-impl Plan {
-    fn new(config: &UnetConfig) -> Result<Self, String> {
-        let count = config.block_out_channels.len();
-        require(count > 0, || "block_out_channels is empty, expected one entry per level".to_owned())?;
-        for (field, types) in
-            [("down_block_types", &config.down_block_types), ("up_block_types", &config.up_block_types)]
-        {
-            require(types.len() == count, || {
-                format!("{field} has {} entries, expected one per entry of block_out_channels: {count}", types.len())
-            })?;
-        }
-        check_supported(config)?;
-        let heads = config.num_attention_heads.as_ref().unwrap_or(&config.attention_head_dim);
-        let heads = heads.resolve(count, "attention_head_dim")?;
-        let layers = config.layers_per_block.resolve(count, "layers_per_block")?;
-        let depths = config.transformer_layers_per_block.resolve(count, "transformer_layers_per_block")?;
-        let contexts = config.cross_attention_dim.resolve(count, "cross_attention_dim")?;
-        require(contexts.iter().all(|size| *size == contexts[0]), || {
-            format!("cross_attention_dim is {contexts:?}, expected the same number for all blocks")
-        })?;
-        let mut levels = Vec::with_capacity(count);
-        for i in 0..count {
-            let channels = config.block_out_channels[i];
-            require(channels > 0 && channels.is_multiple_of(config.norm_num_groups.max(1)), || {
-                format!(
-                    "block_out_channels[{i}] is {channels}, expected a multiple of norm_num_groups ({})",
-                    config.norm_num_groups
-                )
-            })?;
-            let down_attends = attends(&config.down_block_types[i], "DownBlock2D", "down_block_types")?;
-            let up_attends = attends(&config.up_block_types[count - 1 - i], "UpBlock2D", "up_block_types")?;
-            let in_use = down_attends || up_attends || i == count - 1;
-            require(!in_use || (heads[i] > 0 && channels.is_multiple_of(heads[i])), || {
-                format!(
-                    "attention_head_dim[{i}] (the number of heads) is {}, expected a divisor of {channels} channels",
-                    heads[i]
-                )
-            })?;
-            let attention = AttentionSizes { heads: heads[i], layers: depths[i], context: contexts[i] };
-            levels.push(Level { layers: layers[i], attention, down_attends, up_attends });
-        }
-        let add_time_dim = config.addition_time_embed_dim.unwrap_or_default();
-        let added_inputs = config.projection_class_embeddings_input_dim.unwrap_or_default();
-        require(add_time_dim > 0 && added_inputs > TIME_IDS * add_time_dim, || {
-            format!(
-                "addition_time_embed_dim is {add_time_dim} and projection_class_embeddings_input_dim is {added_inputs}, \
-                 expected the second to hold the first six times and the pooled text"
-            )
-        })?;
-        let common = Common {
-            time_embedding: 4 * config.block_out_channels[0],
-            groups: config.norm_num_groups.max(1),
-            eps: config.norm_eps,
-            upcast: config.upcast_attention.unwrap_or(false),
-        };
-        Ok(Self { levels, common, add_time_dim, added_inputs })
-    }
-}
-
-/// Whether a block of this type has transformers.
-fn attends(name: &str, plain: &str, field: &str) -> Result<bool, String> {
-    if name == plain {
-        Ok(false)
-    } else if name.strip_prefix("CrossAttn") == Some(plain) {
-        Ok(true)
-    } else {
-        Err(format!("{field} names the block type {name}, expected {plain} or CrossAttn{plain}"))
-    }
-}
-
-/// Refuses what the network of this file does not do, instead of drawing noise with it.
-fn check_supported(config: &UnetConfig) -> Result<(), String> {
-    use serde_json::{Value, json};
-
-    require(config.act_fn == "silu" || config.act_fn == "swish", || {
-        format!("act_fn is {}, expected silu", config.act_fn)
-    })?;
-    let addition = config.addition_embed_type.as_deref().unwrap_or("null");
-    require(addition == "text_time", || {
-        format!("addition_embed_type is {addition}, expected text_time: this is no SDXL base model")
-    })?;
-    let mid = config.mid_block_type.as_deref().unwrap_or("UNetMidBlock2DCrossAttn");
-    require(mid == "UNetMidBlock2DCrossAttn", || format!("mid_block_type is {mid}, expected UNetMidBlock2DCrossAttn"))?;
-    require(config.in_channels == config.out_channels, || {
-        format!(
-            "in_channels is {} and out_channels is {}, expected the same: inpainting models cannot be used",
-            config.in_channels, config.out_channels
-        )
-    })?;
-    require(config.downsample_padding == 1, || {
-        format!("downsample_padding is {}, expected 1", config.downsample_padding)
-    })?;
-    // Options of the UNet class that no SDXL base model uses, with the one value that is followed.
-    let neutral = [
-        ("attention_type", json!("default")),
-        ("center_input_sample", json!(false)),
-        ("class_embed_type", Value::Null),
-        ("conv_in_kernel", json!(3)),
-        ("conv_out_kernel", json!(3)),
-        ("cross_attention_norm", Value::Null),
-        ("dual_cross_attention", json!(false)),
-        ("encoder_hid_dim", Value::Null),
-        ("encoder_hid_dim_type", Value::Null),
-        ("mid_block_only_cross_attention", Value::Null),
-        ("mid_block_scale_factor", json!(1)),
-        ("num_class_embeds", Value::Null),
-        ("only_cross_attention", json!(false)),
-        ("resnet_out_scale_factor", json!(1.0)),
-        ("resnet_skip_time_act", json!(false)),
-        ("resnet_time_scale_shift", json!("default")),
-        ("reverse_transformer_layers_per_block", Value::Null),
-        ("time_cond_proj_dim", Value::Null),
-        ("time_embedding_act_fn", Value::Null),
-        ("time_embedding_dim", Value::Null),
-        ("time_embedding_type", json!("positional")),
-        ("timestep_post_act", Value::Null),
-    ];
-    for (field, expected) in neutral {
-        if let Some(found) = config.rest.get(field) {
-            // `null`, `false` and 1 against 1.0 mean the same to diffusers.
-            let same = match (found.as_f64(), expected.as_f64()) {
-                (Some(a), Some(b)) => (a - b).abs() < f64::EPSILON,
-                _ => *found == expected || (is_unset(found) && is_unset(&expected)),
-            };
-            require(same, || format!("{field} is {found}, expected {expected}"))?;
-        }
-    }
-    Ok(())
-}
-
-fn is_unset(value: &serde_json::Value) -> bool {
-    value.is_null() || *value == serde_json::Value::Bool(false)
 }

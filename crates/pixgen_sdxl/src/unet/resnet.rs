@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::Error;
-use crate::nn::{Conv2d, GroupNorm, Linear};
+use crate::nn::{Conv2d, GroupNorm, Linear, Seamless};
 use crate::weights::Scope;
 
 /// Two convolutions with a skip connection; the time embedding shifts the channels between them.
@@ -46,15 +46,15 @@ impl ResnetBlock {
     }
 
     /// `x` (b, inputs, h, w), `silu_temb` the SiLU of the time embedding (b, channels): (b, outputs, h, w).
-    pub(crate) fn forward(&self, x: &Tensor, silu_temb: Option<&Tensor>) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, silu_temb: Option<&Tensor>, seamless: Seamless) -> Result<Tensor> {
         let h = self.norm1.forward_silu(x)?;
         let h = match (&self.time_emb_proj, silu_temb) {
-            (Some(projection), Some(temb)) => self.conv1.forward_shifted(&h, &projection.forward(temb)?)?,
-            _ => self.conv1.forward(&h)?,
+            (Some(projection), Some(temb)) => self.conv1.forward_shifted(&h, &projection.forward(temb)?, seamless)?,
+            _ => self.conv1.forward(&h, seamless)?,
         };
-        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
+        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?, seamless)?;
         match &self.conv_shortcut {
-            Some(shortcut) => h + shortcut.forward(x)?,
+            Some(shortcut) => h + shortcut.forward(x, seamless)?,
             None => h + x,
         }
     }

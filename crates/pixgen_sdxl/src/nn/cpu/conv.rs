@@ -4,20 +4,22 @@ use candle_core::{CpuStorage, CustomOp1, DType, InplaceOp3, Layout, Result, Shap
 use rayon::prelude::*;
 
 use super::{PARALLEL_FROM, f32_slice};
+use crate::nn::Seamless;
+use crate::nn::conv::{Padding, Reading};
 
 /// Floats of one tile of columns, 2 MB: larger tiles fall out of the cache before the product has read them,
 /// smaller ones make the product too narrow.
 const TILE_FLOATS: usize = 1 << 19;
 
-/// Convolves `x` (b, inputs, h, w), enlarged by nearest neighbour if `enlarged` says so, with `weight` (outputs, inputs,
-/// k, k) and adds `bias` (1 or b, outputs).
+/// Convolves `x` (b, inputs, h, w), read as `reading` says, with `weight` (outputs, inputs, k, k) and adds `bias`
+/// (1 or b, outputs).
 pub(crate) fn conv2d(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
     stride: usize,
-    padding: usize,
-    enlarged: Option<(usize, usize)>,
+    padding: Padding,
+    Reading { enlarged, seamless }: Reading,
 ) -> Result<Tensor> {
     let (batch, inputs, height, width) = x.dims4()?;
     let (outputs, weight_inputs, kernel, _) = weight.dims4()?;
@@ -25,8 +27,12 @@ pub(crate) fn conv2d(
         bail!("a convolution of {weight_inputs} channels got {inputs}");
     }
     let (full_height, full_width) = enlarged.unwrap_or((height, width));
-    let out_height = (full_height + 2 * padding - kernel) / stride + 1;
-    let out_width = (full_width + 2 * padding - kernel) / stride + 1;
+    let Padding { before, after } = padding;
+    if full_height.min(full_width) + before + after < kernel {
+        bail!("a {kernel}×{kernel} convolution got an image of {full_height}×{full_width}");
+    }
+    let out_height = (full_height + before + after - kernel) / stride + 1;
+    let out_width = (full_width + before + after - kernel) / stride + 1;
     let column_len = inputs * kernel * kernel;
 
     let x = x.contiguous()?;
@@ -37,8 +43,8 @@ pub(crate) fn conv2d(
     let rows = batch * out_height;
     let tile_rows = (TILE_FLOATS / (column_len * out_width)).clamp(1, rows);
     for first_row in (0..rows).step_by(tile_rows) {
-        let tile =
-            Tile { first_row, rows: tile_rows.min(rows - first_row), kernel, stride, padding, full_height, full_width };
+        let rows = tile_rows.min(rows - first_row);
+        let tile = Tile { first_row, rows, kernel, stride, before, full_height, full_width, seamless };
         // (outputs, column) · (column, pixels of the tile)
         let columns = x.apply_op1_no_bwd(&Columns { tile: &tile, out_height, out_width })?;
         y.inplace_op3(&weight.matmul(&columns)?, &bias, &Scatter { tile: &tile })?;
@@ -53,10 +59,12 @@ struct Tile {
     rows: usize,
     kernel: usize,
     stride: usize,
-    padding: usize,
+    /// Cells that the kernel sees to the left of and above the input.
+    before: usize,
     /// Size of the enlarged input.
     full_height: usize,
     full_width: usize,
+    seamless: Seamless,
 }
 
 /// Gathers, for each output pixel of a tile, the input pixels under the kernel: (inputs · k · k, pixels).
@@ -74,7 +82,7 @@ impl CustomOp1 for Columns<'_> {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = f32_slice(storage, layout, self.name())?;
         let (_, inputs, height, width) = layout.shape().dims4()?;
-        let &Tile { first_row, rows, kernel, stride, padding, full_height, full_width } = self.tile;
+        let &Tile { first_row, rows, kernel, stride, before, full_height, full_width, seamless } = self.tile;
         let pixels = rows * self.out_width;
         let taps = kernel * kernel;
         // Source column of each enlarged column; the identity when nothing is enlarged.
@@ -83,16 +91,28 @@ impl CustomOp1 for Columns<'_> {
         let gather = |(index, out): (usize, &mut [f32])| {
             let (channel, tap) = (index / taps, index % taps);
             let (ky, kx) = (tap / kernel, tap % kernel);
-            // Output columns whose source column (ox · stride + kx - padding) lies in the image.
-            let begin = padding.saturating_sub(kx).div_ceil(stride).min(self.out_width);
-            let end = (full_width + padding).saturating_sub(kx).div_ceil(stride).clamp(begin, self.out_width);
+            // Output columns whose source column (ox · stride + kx - before) lies in the image.
+            let begin = before.saturating_sub(kx).div_ceil(stride).min(self.out_width);
+            let end = (full_width + before).saturating_sub(kx).div_ceil(stride).clamp(begin, self.out_width);
             for (row, out) in out.chunks_mut(self.out_width).enumerate() {
                 let (image, oy) = ((first_row + row) / self.out_height, (first_row + row) % self.out_height);
-                let Some(iy) = (oy * stride + ky).checked_sub(padding).filter(|iy| *iy < full_height) else { continue };
+                let iy = match (oy * stride + ky).checked_sub(before) {
+                    Some(iy) if iy < full_height => iy,
+                    _ if seamless.y => wrapped(oy * stride + ky, before, full_height),
+                    _ => continue,
+                };
                 let iy = nearest(iy, height, full_height);
                 let line = &x[((image * inputs + channel) * height + iy) * width..][..width];
+                if seamless.x {
+                    for ox in (0..begin).chain(end..self.out_width) {
+                        out[ox] = line[source_x[wrapped(ox * stride + kx, before, full_width)]];
+                    }
+                }
+                if begin == end {
+                    continue;
+                }
                 let out = &mut out[begin..end];
-                let ix = begin * stride + kx - padding;
+                let ix = begin * stride + kx - before;
                 if stride == 1 && full_width == width {
                     let count = out.len();
                     out.copy_from_slice(&line[ix..ix + count]);
@@ -110,6 +130,11 @@ impl CustomOp1 for Columns<'_> {
         }
         Ok((CpuStorage::F32(columns), Shape::from((inputs * taps, pixels))))
     }
+}
+
+/// `at - before` on an axis that repeats after `size` cells.
+fn wrapped(at: usize, before: usize, size: usize) -> usize {
+    (at + before * (size - 1)) % size
 }
 
 /// The pixel of `from` that lies under pixel `at` of the axis enlarged to `to`.

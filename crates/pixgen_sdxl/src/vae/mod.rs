@@ -1,0 +1,279 @@
+//! The variational autoencoder (`AutoencoderKL`): images to latents and back.
+
+mod blocks;
+mod config;
+mod decoder;
+mod encoder;
+mod posterior;
+mod tiling;
+
+#[cfg(test)]
+mod tests;
+
+pub use posterior::Posterior;
+pub use tiling::VaeTiling;
+
+use std::sync::OnceLock;
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use self::decoder::Decoder;
+use self::encoder::Encoder;
+use self::tiling::{Scale, tiled};
+use crate::Error;
+use crate::checkpoint::{Checkpoint, Recipe};
+use crate::config::VaeConfig;
+use crate::nn::Seamless;
+use crate::weights::Weights;
+
+const FILE: &str = "vae/config.json";
+/// Feature maps of the largest size that one residual block holds at once: its input, the normalised input, and two
+/// on the way to its output.
+const LIVE_MAPS: usize = 4;
+
+/// An autoencoder, in the precision that was asked for until that proves too little.
+#[derive(Debug)]
+pub(crate) struct Vae {
+    config: VaeConfig,
+    network: Network,
+    /// The network in f32, once the other one has overflowed.
+    in_f32: OnceLock<Network>,
+    /// Where the f32 weights are read from then.
+    recipe: Recipe,
+    /// Mean and standard deviation of the latents, (1, c, 1, 1), of models that have them.
+    statistics: Option<(Tensor, Tensor)>,
+    device: Device,
+}
+
+/// The weights in one precision.
+#[derive(Debug)]
+struct Network {
+    encoder: Option<Encoder>,
+    decoder: Decoder,
+    dtype: DType,
+}
+
+impl Network {
+    fn load(
+        source: &Checkpoint,
+        config: &VaeConfig,
+        device: &Device,
+        dtype: DType,
+    ) -> std::result::Result<Self, Error> {
+        let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
+        let root = weights.root();
+        let network = Self { decoder: Decoder::load(&root, config)?, encoder: Encoder::load(&root, config)?, dtype };
+        if network.encoder.is_none() {
+            root.pp("quant_conv").is_not_needed();
+        }
+        weights.finish()?;
+        Ok(network)
+    }
+}
+
+impl Vae {
+    pub(crate) fn load(source: &Checkpoint, device: &Device, dtype: DType) -> std::result::Result<Self, Error> {
+        let config: VaeConfig = source.json(FILE)?;
+        config::check(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
+        // SDXL's own autoencoder overflows in f16; only models that say otherwise were fine-tuned not to.
+        let upcast = dtype == DType::F16 && config.force_upcast.unwrap_or(true);
+        let dtype = if upcast { DType::F32 } else { dtype };
+        let statistics = match (&config.latents_mean, &config.latents_std) {
+            (Some(mean), Some(std)) => {
+                let tensor = |values: &[f32]| Tensor::new(values, device)?.reshape((1, (), 1, 1));
+                Some((tensor(mean)?, tensor(std)?))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            network: Network::load(source, &config, device, dtype)?,
+            in_f32: OnceLock::new(),
+            recipe: source.recipe(),
+            statistics,
+            config,
+            device: device.clone(),
+        })
+    }
+
+    /// Image pixels per latent cell, along each axis.
+    pub(crate) fn factor(&self) -> usize {
+        1 << (self.config.block_out_channels.len() - 1)
+    }
+
+    pub(crate) fn latent_channels(&self) -> usize {
+        self.config.latent_channels
+    }
+
+    /// Channels of images that are drawn.
+    pub(crate) fn image_channels(&self) -> usize {
+        self.config.out_channels
+    }
+
+    /// Channels of images that are encoded.
+    pub(crate) fn input_channels(&self) -> usize {
+        self.config.in_channels
+    }
+
+    /// What latents are multiplied with before the UNet sees them.
+    pub(crate) fn scaling_factor(&self) -> f64 {
+        self.config.scaling_factor
+    }
+
+    /// The precision that is computed in: f32 after an overflow in another one.
+    pub(crate) fn dtype(&self) -> DType {
+        self.in_f32.get().unwrap_or(&self.network).dtype
+    }
+
+    /// Latents in the autoencoder's own units → as the UNet sees them.
+    pub(crate) fn scale(&self, latents: &Tensor) -> Result<Tensor> {
+        let shifted = match (&self.statistics, self.config.shift_factor) {
+            (Some((mean, _)), _) => latents.broadcast_sub(mean)?,
+            (None, Some(shift)) => (latents - shift)?,
+            (None, None) => latents.clone(),
+        };
+        let scaled = (shifted * self.config.scaling_factor)?;
+        match &self.statistics {
+            Some((_, std)) => scaled.broadcast_div(std),
+            None => Ok(scaled),
+        }
+    }
+
+    /// The inverse of [`Vae::scale`].
+    pub(crate) fn unscale(&self, latents: &Tensor) -> Result<Tensor> {
+        let latents = (latents / self.config.scaling_factor)?;
+        match (&self.statistics, self.config.shift_factor) {
+            (Some((mean, std)), _) => latents.broadcast_mul(std)?.broadcast_add(mean),
+            (None, Some(shift)) => latents + shift,
+            (None, None) => Ok(latents),
+        }
+    }
+
+    /// Sampled latents (n, c, h, w), as the UNet sees them → images (n, channels, h · factor, w · factor) in f32, not
+    /// clamped, every number finite.
+    pub(crate) fn decode(
+        &self,
+        latents: &Tensor,
+        seamless: Seamless,
+        tiling: VaeTiling,
+    ) -> std::result::Result<Tensor, Error> {
+        let latents = self.unscale(&latents.to_device(&self.device)?.to_dtype(DType::F32)?)?;
+        let (images, channels, height, width) = latents.dims4()?;
+        if channels != self.config.latent_channels {
+            return Err(Error::Input(format!(
+                "the latents have {channels} channels, expected {}",
+                self.config.latent_channels
+            )));
+        }
+        if !is_finite(&latents)? {
+            return Err(Error::NotFinite { what: "latent" });
+        }
+        let factor = self.factor();
+        let tiles = tiling.tiles(self.working_bytes(height * width * factor * factor), factor)?;
+        let scale = Scale { input: 1, output: factor };
+        // One image at a time: the last level holds hundreds of channels at full size.
+        let images: Vec<_> = (0..images)
+            .map(|image| {
+                let latent = latents.narrow(0, image, 1)?;
+                self.until_finite("image", |network| {
+                    let latent = latent.to_dtype(network.dtype)?;
+                    let decode = |latent: &Tensor, seamless| network.decoder.forward(latent, seamless);
+                    match tiles {
+                        Some(tiles) => tiled(&latent, tiles, scale, seamless, decode)?.to_device(&self.device),
+                        None => decode(&latent, seamless),
+                    }
+                })
+            })
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(Tensor::cat(&images, 0)?)
+    }
+
+    /// Images (n, channels, h, w) in [-1, 1], h and w multiples of the factor → what their latents may be, in the
+    /// autoencoder's own units.
+    pub(crate) fn encode(
+        &self,
+        images: &Tensor,
+        seamless: Seamless,
+        tiling: VaeTiling,
+    ) -> std::result::Result<Posterior, Error> {
+        let (count, channels, height, width) = images.dims4()?;
+        let factor = self.factor();
+        if channels != self.config.in_channels {
+            let expected = self.config.in_channels;
+            let names = if expected == 3 { "RGB" } else { "RGBA" };
+            return Err(Error::Input(format!("the image has {channels} channels, expected {expected} ({names})")));
+        }
+        if height == 0 || width == 0 || !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
+            return Err(Error::Input(format!(
+                "the image has {width} × {height} px, expected positive multiples of {factor}"
+            )));
+        }
+        if self.network.encoder.is_none() {
+            return Err(Error::Input(
+                "the model's autoencoder has no encoder, so images cannot be read: take a model whose vae file has one"
+                    .to_owned(),
+            ));
+        }
+        let images = images.to_device(&self.device)?.to_dtype(DType::F32)?;
+        if !is_finite(&images)? {
+            return Err(Error::Input("the image holds numbers that are not finite, expected -1 to 1".to_owned()));
+        }
+        let tiles = tiling.tiles(self.working_bytes(height * width), factor)?;
+        let scale = Scale { input: factor, output: 1 };
+        let moments: Vec<_> = (0..count)
+            .map(|image| {
+                let image = images.narrow(0, image, 1)?;
+                self.until_finite("encoded image", |network| {
+                    let Some(encoder) = &network.encoder else { candle_core::bail!("the autoencoder has no encoder") };
+                    let image = image.to_dtype(network.dtype)?;
+                    let encode = |image: &Tensor, seamless| encoder.forward(image, seamless);
+                    match tiles {
+                        Some(tiles) => tiled(&image, tiles, scale, seamless, encode)?.to_device(&self.device),
+                        None => encode(&image, seamless),
+                    }
+                })
+            })
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(Posterior::new(&Tensor::cat(&moments, 0)?)?)
+    }
+
+    /// Runs the network, and again in f32 if numbers come out that are not finite: a half-precision autoencoder that
+    /// overflows would draw a black image. From then on it runs in f32 at once.
+    fn until_finite(
+        &self,
+        what: &'static str,
+        run: impl Fn(&Network) -> Result<Tensor>,
+    ) -> std::result::Result<Tensor, Error> {
+        let network = self.in_f32.get().unwrap_or(&self.network);
+        let result = run(network)?;
+        if is_finite(&result)? {
+            return Ok(result);
+        }
+        if network.dtype != DType::F32 {
+            tracing::warn!(dtype = ?network.dtype, "the autoencoder overflows: it runs in f32 from now on");
+            let network = Network::load(&self.recipe.open()?, &self.config, &self.device, DType::F32)?;
+            let result = run(self.in_f32.get_or_init(|| network))?;
+            if is_finite(&result)? {
+                return Ok(result);
+            }
+        }
+        Err(Error::NotFinite { what })
+    }
+
+    /// Bytes of the feature maps for an image of `pixels`, at the level that needs most.
+    fn working_bytes(&self, pixels: usize) -> usize {
+        let widths = &self.config.block_out_channels;
+        let channels_at_full_size = widths.iter().enumerate().map(|(level, width)| {
+            // A level begins with the channels of the one below.
+            let width = *width.max(widths.get(level + 1).unwrap_or(width));
+            (pixels >> (2 * level)).saturating_mul(width)
+        });
+        let dtype = self.in_f32.get().unwrap_or(&self.network).dtype;
+        channels_at_full_size.max().unwrap_or(0).saturating_mul(LIVE_MAPS * dtype.size_in_bytes())
+    }
+}
+
+/// Whether no number is infinite or NaN.
+fn is_finite(x: &Tensor) -> Result<bool> {
+    // Zero times anything finite is zero.
+    Ok(x.affine(0.0, 0.0)?.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()? == 0.0)
+}
