@@ -72,8 +72,7 @@ fn compare(
         Ok(())
     };
 
-    let prompt =
-        EncodedPrompt { ids: [Vec::new(), Vec::new()], hidden: input("context")?, pooled: input("pooled")? };
+    let prompt = EncodedPrompt { ids: [Vec::new(), Vec::new()], hidden: input("context")?, pooled: input("pooled")? };
     let edge = size as f32;
     let sizes = [[edge, edge, 0.0, 0.0, edge, edge]; 2];
     let sample = input("sample")?;
@@ -110,10 +109,7 @@ fn relative_error(found: &Tensor, expected: &Tensor) -> Result<f64, Box<dyn Erro
 }
 
 /// Median time in milliseconds, to the end of the device's work.
-fn median(
-    device: &Device,
-    mut work: impl FnMut() -> Result<(), pixgen_sdxl::Error>,
-) -> Result<f64, Box<dyn Error>> {
+fn median(device: &Device, mut work: impl FnMut() -> Result<(), pixgen_sdxl::Error>) -> Result<f64, Box<dyn Error>> {
     let mut times = Vec::with_capacity(REPETITIONS);
     for _ in 0..REPETITIONS {
         device.synchronize()?;

@@ -11,11 +11,11 @@ use candle_core::{DType, Device, Tensor};
 use pixgen_api::SchedulerKind;
 
 use crate::checkpoint::Checkpoint;
+use crate::lora::Adapters;
 use crate::nn::Seamless;
 use crate::text::TextEncoders;
 use crate::unet::{Surroundings, Unet};
 use crate::vae::{Vae, VaeTiling};
-use crate::lora::Adapters;
 use crate::{EncodedPrompt, LoadOptions, ModelSource, Pipeline, PromptOptions, TextToImage};
 
 /// Relative error that f16, with its eleven bits, may have against diffusers in f32.
@@ -142,8 +142,12 @@ fn half_precision_is_as_good_as_that_of_diffusers() {
             let pipeline = Pipeline::load_parts(&checkpoint, &Device::Cpu, dtype, adapters).unwrap();
             for (case, theirs) in own.unet.iter().enumerate() {
                 let input = |name: &str| &parts[&format!("unet.{case}.{name}")];
-                let sizes: Vec<[f32; 6]> =
-                    input("time_ids").to_vec2::<f32>().unwrap().into_iter().map(|row| row.try_into().unwrap()).collect();
+                let sizes: Vec<[f32; 6]> = input("time_ids")
+                    .to_vec2::<f32>()
+                    .unwrap()
+                    .into_iter()
+                    .map(|row| row.try_into().unwrap())
+                    .collect();
                 let prompt = EncodedPrompt {
                     ids: [Vec::new(), Vec::new()],
                     hidden: input("context").clone(),
