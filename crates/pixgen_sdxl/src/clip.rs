@@ -132,7 +132,7 @@ impl ClipTextModel {
         let tokens = ids.len();
         let embedded = self.token_embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
         let mut x = (embedded + self.position_embedding.narrow(0, 0, tokens)?)?.unsqueeze(0)?;
-        let mask = causal_mask(tokens, x.dtype(), &self.device)?;
+        let mask = causal_mask(tokens, &self.device)?;
         let mut hidden = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
             if index == depth && self.head.is_none() {
@@ -181,11 +181,10 @@ fn check(config: &ClipConfig) -> std::result::Result<Activation, String> {
 }
 
 /// Minus infinity (the lowest number, so that no row is undefined) above the diagonal: (tokens, tokens).
-fn causal_mask(tokens: usize, dtype: DType, device: &Device) -> Result<Tensor> {
-    let lowest = if dtype == DType::F16 { -65504.0 } else { f32::MIN };
+fn causal_mask(tokens: usize, device: &Device) -> Result<Tensor> {
     let mask: Vec<f32> =
-        (0..tokens).flat_map(|query| (0..tokens).map(move |key| if key > query { lowest } else { 0.0 })).collect();
-    Tensor::from_vec(mask, (tokens, tokens), device)?.to_dtype(dtype)
+        (0..tokens).flat_map(|query| (0..tokens).map(move |key| if key > query { f32::MIN } else { 0.0 })).collect();
+    Tensor::from_vec(mask, (tokens, tokens), device)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -245,7 +244,7 @@ impl EncoderLayer {
     /// (1, tokens, hidden size) → the same shape.
     fn forward(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.qkv_proj.forward(&self.layer_norm1.forward(x)?)?, self.heads)?;
-        let h = attention(&q, &k, &v, Some(mask), false)?;
+        let h = attention(&q, &k, &v, Some(mask))?;
         let x = (self.out_proj.forward(&h)? + x)?;
         let h = self.activation.forward(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
         self.fc2.forward(&h)? + x

@@ -114,8 +114,6 @@ pub(crate) struct UnetConfig {
     pub(crate) addition_time_embed_dim: Option<usize>,
     #[serde(default)]
     pub(crate) projection_class_embeddings_input_dim: Option<usize>,
-    #[serde(default)]
-    pub(crate) upcast_attention: Option<bool>,
     #[serde(default = "one")]
     pub(crate) downsample_padding: usize,
     #[serde(flatten)]

@@ -35,7 +35,7 @@ impl Params {
 
     /// A copy of what the layer computes with now, in the weight's own shape and dtype.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
-        self.view(name)?.copy()
+        self.view(name)?.force_contiguous()
     }
 
     /// What the layer computes with, in the weight's own shape and dtype: a view that changes with the next

@@ -144,6 +144,8 @@ impl Pipeline {
         let checkpoint = Checkpoint::open(source, options)?;
         let dtype = if matches!(options.device, Device::Cpu) { DType::F32 } else { options.dtype };
         let pipeline = Self::load_parts(&checkpoint, &options.device, dtype, Adapters::new(source, options))?;
+        // A game may draw from another thread than the one that loads, and each thread has its own stream of GPU work.
+        options.device.synchronize()?;
         let report = checkpoint.report().take();
         Ok((pipeline, report))
     }

@@ -24,8 +24,6 @@ pub(crate) struct TransformerSizes {
     /// Channels of the text tokens.
     pub(crate) context: usize,
     pub(crate) groups: usize,
-    /// Whether scores are computed in f32.
-    pub(crate) upcast: bool,
 }
 
 /// Keys and values of the text for one attention layer, each (b, text tokens, heads, d).
@@ -132,24 +130,22 @@ struct SelfAttention {
     to_qkv: Linear,
     to_out: Linear,
     heads: usize,
-    upcast: bool,
 }
 
 impl SelfAttention {
     fn load(scope: &Scope<'_>, sizes: TransformerSizes) -> std::result::Result<Self, Error> {
-        let TransformerSizes { channels, heads, upcast, .. } = sizes;
+        let TransformerSizes { channels, heads, .. } = sizes;
         let scopes = [scope.pp("to_q"), scope.pp("to_k"), scope.pp("to_v")];
         Ok(Self {
             to_qkv: Linear::load_joined(&scopes, channels, channels, false)?,
             to_out: Linear::load(&scope.pp("to_out.0"), channels, channels)?,
             heads,
-            upcast,
         })
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.to_qkv.forward(x)?, self.heads)?;
-        self.to_out.forward(&pass.attend(&q, &k, &v, self.upcast)?)
+        self.to_out.forward(&pass.attend(&q, &k, &v)?)
     }
 }
 
@@ -160,19 +156,17 @@ struct CrossAttention {
     to_v: Linear,
     to_out: Linear,
     heads: usize,
-    upcast: bool,
 }
 
 impl CrossAttention {
     fn load(scope: &Scope<'_>, sizes: TransformerSizes) -> std::result::Result<Self, Error> {
-        let TransformerSizes { channels, heads, context, upcast, .. } = sizes;
+        let TransformerSizes { channels, heads, context, .. } = sizes;
         Ok(Self {
             to_q: Linear::load_without_bias(&scope.pp("to_q"), channels, channels)?,
             to_k: Linear::load_without_bias(&scope.pp("to_k"), context, channels)?,
             to_v: Linear::load_without_bias(&scope.pp("to_v"), context, channels)?,
             to_out: Linear::load(&scope.pp("to_out.0"), channels, channels)?,
             heads,
-            upcast,
         })
     }
 
@@ -185,6 +179,6 @@ impl CrossAttention {
 
     fn forward(&self, x: &Tensor, TextKeys { keys, values }: &TextKeys) -> Result<Tensor> {
         let q = split_heads(&self.to_q.forward(x)?, self.heads)?;
-        self.to_out.forward(&attention(&q, keys, values, None, self.upcast)?)
+        self.to_out.forward(&attention(&q, keys, values, None)?)
     }
 }

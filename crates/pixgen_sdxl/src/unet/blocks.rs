@@ -17,7 +17,6 @@ pub(super) struct Common {
     pub(super) time_embedding: usize,
     pub(super) groups: usize,
     pub(super) eps: f64,
-    pub(super) upcast: bool,
 }
 
 impl Common {
@@ -27,7 +26,7 @@ impl Common {
 
     fn transformer(&self, channels: usize, sizes: AttentionSizes) -> TransformerSizes {
         let AttentionSizes { heads, layers, context } = sizes;
-        TransformerSizes { channels, heads, layers, context, groups: self.groups, upcast: self.upcast }
+        TransformerSizes { channels, heads, layers, context, groups: self.groups }
     }
 }
 

@@ -174,7 +174,7 @@ impl Unet {
         pooled: &Tensor,
         time_ids: &[[f32; TIME_IDS]],
     ) -> candle_core::Result<Conditioning> {
-        let context = context.to_dtype(self.dtype)?;
+        let context = context.to_device(&self.device)?.to_dtype(self.dtype)?;
         let mut text_keys = Vec::new();
         for block in &self.down_blocks {
             block.text_keys(&context, &mut text_keys)?;
@@ -186,7 +186,9 @@ impl Unet {
         // (b · 6, dim) → (b, 6 · dim)
         let sizes = self.add_sinusoid.embed(time_ids.as_flattened(), &self.device, self.dtype)?;
         let sizes = sizes.reshape((time_ids.len(), ()))?;
-        let added = self.add_embedding.forward(&Tensor::cat(&[pooled.to_dtype(self.dtype)?, sizes], 1)?)?;
+        let added = self
+            .add_embedding
+            .forward(&Tensor::cat(&[pooled.to_device(&self.device)?.to_dtype(self.dtype)?, sizes], 1)?)?;
         Ok(Conditioning { text_keys, added })
     }
 
@@ -206,7 +208,7 @@ impl Unet {
         let pass = Pass { silu_temb, surroundings };
         let mut keys = text_keys.iter();
 
-        let mut x = self.conv_in.forward(&sample.to_dtype(self.dtype)?, seamless)?;
+        let mut x = self.conv_in.forward(&sample.to_device(&self.device)?.to_dtype(self.dtype)?, seamless)?;
         let mut skips = vec![x.clone()];
         for block in &self.down_blocks {
             x = block.forward(&x, &pass, &mut keys, &mut skips)?;

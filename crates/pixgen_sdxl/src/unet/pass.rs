@@ -37,17 +37,17 @@ impl Pass {
     ///
     /// All self-attention of the UNet comes here, with the whole batch at once: another way of sharing attention between
     /// images is another arm, and a fused kernel goes behind [`attention`]. Attention to the text is never shared.
-    pub(super) fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, upcast: bool) -> Result<Tensor> {
+    pub(super) fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let Surroundings { frames, images, .. } = self.surroundings;
         match frames {
-            FrameAttention::Independent => attention(q, k, v, None, upcast),
-            FrameAttention::SharedFirstFrame => attend_to_first(images, [q, k, v], upcast),
+            FrameAttention::Independent => attention(q, k, v, None),
+            FrameAttention::SharedFirstFrame => attend_to_first(images, [q, k, v]),
         }
     }
 }
 
 /// Attention of `images` images at a time to the first of them.
-fn attend_to_first(images: usize, [q, k, v]: [&Tensor; 3], upcast: bool) -> Result<Tensor> {
+fn attend_to_first(images: usize, [q, k, v]: [&Tensor; 3]) -> Result<Tensor> {
     let (batch, tokens, heads, head_dim) = q.dims4()?;
     if images == 0 || !batch.is_multiple_of(images) {
         bail!("attention shared by {images} images got a batch of {batch}");
@@ -56,7 +56,7 @@ fn attend_to_first(images: usize, [q, k, v]: [&Tensor; 3], upcast: bool) -> Resu
     // All queries of a group stand before the same keys: one product per group, and no copies of the keys.
     let q = q.reshape((groups, images * tokens, heads, head_dim))?;
     let first = |x: &Tensor| x.reshape((groups, images, tokens, heads, head_dim))?.narrow(1, 0, 1)?.squeeze(1);
-    attention(&q, &first(k)?, &first(v)?, None, upcast)?.reshape((batch, tokens, heads * head_dim))
+    attention(&q, &first(k)?, &first(v)?, None)?.reshape((batch, tokens, heads * head_dim))
 }
 
 #[cfg(test)]
@@ -75,11 +75,11 @@ mod tests {
         let row = |x: &Tensor, at| x.narrow(0, at, 1).unwrap();
         for image in 0..groups * images {
             let first = image / images * images;
-            let expected = attention(&row(&q, image), &row(&k, first), &row(&v, first), None, false).unwrap();
+            let expected = attention(&row(&q, image), &row(&k, first), &row(&v, first), None).unwrap();
             let worst = (row(&shared, image) - expected).unwrap().abs().unwrap().max_all().unwrap();
             assert!(worst.to_scalar::<f32>().unwrap() < 1e-6, "image {image}");
         }
-        let own = attention(&q, &k, &v, None, false).unwrap();
+        let own = attention(&q, &k, &v, None).unwrap();
         let second = (row(&shared, 1) - row(&own, 1)).unwrap().abs().unwrap().max_all().unwrap();
         assert!(second.to_scalar::<f32>().unwrap() > 0.1);
         assert!(attend_to_first(4, [&q, &k, &v], false).is_err());

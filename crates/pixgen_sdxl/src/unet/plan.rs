@@ -107,7 +107,6 @@ impl Plan {
             time_embedding: 4 * config.block_out_channels[0],
             groups: config.norm_num_groups.max(1),
             eps: config.norm_eps,
-            upcast: config.upcast_attention.unwrap_or(false),
         };
         Ok(Self { levels, mid, common, add_time_dim, added_inputs })
     }

@@ -66,7 +66,7 @@ impl Attention {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let [q, k, v] = split_qkv(&self.to_qkv.forward_to_tokens(&self.group_norm.forward(x)?)?, 1)?;
-        let y = attention(&q, &k, &v, None, false)?;
+        let y = attention(&q, &k, &v, None)?;
         self.to_out.forward_to_image(&y, height, width)? + x
     }
 }
