@@ -12,7 +12,6 @@ mod config;
 mod download;
 mod error;
 mod guidance;
-mod init_image;
 mod ldm_names;
 mod lora;
 mod nn;
@@ -35,16 +34,21 @@ mod half_precision_tests;
 mod params_tests;
 #[cfg(test)]
 mod surroundings_tests;
+#[cfg(test)]
+mod test_support;
+
+// The tests in `tests/` call this crate by its name; the support code that tests inside the crate share with them does.
+#[cfg(test)]
+extern crate self as pixgen_sdxl;
 
 pub use checkpoint::{Architecture, LoadOptions, LoadReport};
 #[cfg(feature = "download")]
 pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
-pub use init_image::InitImage;
 pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
 pub use nn::Seamless;
 pub use noise::{Generator, randn};
-pub use pipeline::{Pipeline, StepReport, TextToImage};
+pub use pipeline::{InitImage, Pipeline, StepReport, TextToImage};
 pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
 pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};
