@@ -4,6 +4,22 @@
 //! [`TextToImage`] says. Every part is written from the equations of diffusers and held against it by the parity
 //! tests; sizes come from the model's own configuration files, so the small model of this project and SDXL base run
 //! the same code.
+//!
+//! # Modules
+//! - `source`, `checkpoint`, `ldm_names`, `download`: where a model's files are, their formats, the names in single files,
+//!   and fetching a model.
+//! - `config`, `weights`, `params`: its configuration, its tensors by name, and changing them in place.
+//! - `lora`: adapters, merged and taken out again.
+//! - `prompt`, `tokenizer`, `clip`, `text`: from a prompt with emphasis to what the UNet is told of it.
+//! - `unet`, `vae`: the two networks; `nn`: their layers, each with a fast version for the CPU beside its reference.
+//! - [`scheduler`], `noise`, `guidance`: the solvers, torch's random numbers, and classifier-free guidance.
+//! - `preview`: cheap pictures of latents.
+//! - `pipeline`: all of it together, and the loop of a run.
+//! - `tests/parity/README.md`: how the references of the tests are made.
+//!
+//! # What has not been run
+//! Published SDXL weights: none have been loaded or drawn with. Their names and shapes are checked in full, the
+//! arithmetic with models of random weights. See `docs/measured.md` for what ran on a GPU, and for all that is not measured.
 
 mod checkpoint;
 mod clip;
