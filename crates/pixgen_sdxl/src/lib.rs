@@ -19,7 +19,8 @@
 //!
 //! # What has not been run
 //! Published SDXL weights: none have been loaded or drawn with. Their names and shapes are checked in full, the
-//! arithmetic with models of random weights. See `docs/measured.md` for what ran on a GPU, and for all that is not measured.
+//! arithmetic with models of random weights. See `docs/measured.md` for what ran on a GPU, and for all that is not
+//! measured.
 
 mod checkpoint;
 mod clip;
