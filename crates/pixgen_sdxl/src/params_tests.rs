@@ -2,20 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-
 use candle_core::{DType, Device, Tensor};
 
-use crate::checkpoint::{Checkpoint, LoadOptions};
 use crate::params::Params;
+use crate::randn;
+use crate::test_support::checkpoint;
 use crate::text::{PromptOptions, TextEncoders};
 use crate::unet::{Surroundings, Unet};
-use crate::{ModelSource, randn};
-
-fn source(model: &str) -> Checkpoint {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model);
-    Checkpoint::open(&ModelSource::Folder(folder), &LoadOptions::default()).unwrap()
-}
 
 fn bits(x: &Tensor) -> Vec<u32> {
     let x = x.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -50,7 +43,7 @@ fn every_weight_of_the_unet() {
     // part is enough: the steps visit weights and biases of every kind of layer.
     let cases = [("model_a", DType::F32, 1), ("model_b", DType::F32, 7), ("model_a", DType::F16, 5)];
     for (model, dtype, step) in cases {
-        let unet = Unet::load(&source(model), &Device::Cpu, dtype).unwrap();
+        let unet = Unet::load(&checkpoint(model), &Device::Cpu, dtype).unwrap();
         let channels = unet.channels();
         let random =
             |seed, shape: &[usize]| Tensor::from_vec(randn(seed, shape.iter().product()), shape, &Device::Cpu).unwrap();
@@ -73,7 +66,7 @@ fn every_weight_of_the_unet() {
 #[test]
 fn every_weight_of_the_text_encoders() {
     for (model, dtype) in [("model_a", DType::F32), ("model_b", DType::F16)] {
-        let encoders = TextEncoders::load(&source(model), &Device::Cpu, dtype).unwrap();
+        let encoders = TextEncoders::load(&checkpoint(model), &Device::Cpu, dtype).unwrap();
         let chunks = encoders.read("a blue potion", &PromptOptions::plain()).unwrap();
         for params in encoders.params() {
             // The softmax over the keys does not see what is added to all of them.

@@ -73,22 +73,6 @@ impl ModelSource {
         }
     }
 
-    /// A JSON file, or `None` if there is no such file.
-    pub(crate) fn json_optional<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
-        let Some(bytes) = self.read_optional(path)? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Config { file: self.display(path), reason: format!("cannot be read: {error}") })?;
-        Ok(Some(value))
-    }
-
-    /// A JSON file that every model has.
-    pub(crate) fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.json_optional(path)?.ok_or_else(|| Error::MissingFile {
-            file: self.display(path),
-            expected: "a model in diffusers layout has one".to_owned(),
-        })
-    }
-
     /// The weight files in a folder of the model, in the order in which they are searched.
     ///
     /// diffusers writes one file `<stem>.safetensors`, a half-precision variant `<stem>.fp16.safetensors`, or
@@ -106,24 +90,29 @@ impl ModelSource {
             full_names.iter().chain(&half_names).collect()
         };
         let inside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        let found = names.into_iter().map(|name| inside(name)).find(|path| self.contains(path));
-        match found {
-            Some(path) if path.ends_with(".json") => {
-                let index: ShardIndex = self.json(&path)?;
-                let mut files: Vec<String> = index.weight_map.into_values().collect();
-                files.sort();
-                files.dedup();
-                Ok(files.iter().map(|file| inside(file)).collect())
-            }
-            Some(path) => Ok(vec![path]),
-            None => Err(Error::MissingFile {
-                file: self.display(&inside(&format!("{stem}.safetensors"))),
-                expected: "weights are read from safetensors files (also .fp16.safetensors and sharded ones), \
-                           not from .bin or .ckpt"
-                    .to_owned(),
-            }),
+        let missing = || Error::MissingFile {
+            file: self.display(&inside(&format!("{stem}.safetensors"))),
+            expected: "weights are read from safetensors files (also .fp16.safetensors and sharded ones), \
+                       not from .bin or .ckpt"
+                .to_owned(),
+        };
+        let path = names.into_iter().map(|name| inside(name)).find(|path| self.contains(path)).ok_or_else(missing)?;
+        if !path.ends_with(".json") {
+            return Ok(vec![path]);
         }
+        let bytes = self.read_optional(&path)?.ok_or_else(missing)?;
+        let index: ShardIndex = parse_json(&bytes, || self.display(&path))?;
+        let mut files: Vec<String> = index.weight_map.into_values().collect();
+        files.sort();
+        files.dedup();
+        Ok(files.iter().map(|file| inside(file)).collect())
     }
+}
+
+/// Reads the content of a JSON file of a model; `file` is how errors name it.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8], file: impl FnOnce() -> String) -> Result<T, Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::Config { file: file(), reason: format!("cannot be read: {error}") })
 }
 
 /// `*.safetensors.index.json`: which file holds which tensor.

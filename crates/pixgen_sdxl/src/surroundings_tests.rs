@@ -4,37 +4,22 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::checkpoint::Checkpoint;
 use crate::nn::Seamless;
+use crate::test_support::{MODELS, UnetCase, checkpoint, relative_error as error, tensors};
 use crate::unet::{Conditioning, FrameAttention, Surroundings, Unet};
 use crate::vae::{Vae, VaeTiling};
-use crate::{LoadOptions, ModelSource};
 
 const X: Seamless = Seamless { x: true, y: false };
 const Y: Seamless = Seamless { x: false, y: true };
 const BOTH: Seamless = Seamless { x: true, y: true };
 const TOLERANCE: f64 = 1e-4;
 
-fn source(model: &str) -> Checkpoint {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model);
-    Checkpoint::open(&ModelSource::Folder(folder), &LoadOptions::default()).unwrap()
-}
-
 fn noise(seed: u64, dims: (usize, usize, usize, usize)) -> Tensor {
     let count = dims.0 * dims.1 * dims.2 * dims.3;
     Tensor::from_vec(crate::randn(seed, count), dims, &Device::Cpu).unwrap()
-}
-
-/// Relative L2 error.
-fn error(found: &Tensor, expected: &Tensor) -> f64 {
-    let norm = |x: &Tensor| {
-        x.to_dtype(DType::F64).unwrap().sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt()
-    };
-    norm(&(found - expected).unwrap()) / norm(expected)
 }
 
 /// Rolls the input of `network` by `shift` cells (y, x) and holds its output against the rolled output; `scale` output
@@ -44,21 +29,17 @@ fn roll_error(network: &dyn Fn(&Tensor) -> Tensor, x: &Tensor, shift: (i32, i32)
     error(&network(&roll(x, 1)), &roll(&network(x), scale))
 }
 
-fn conditioning(unet: &Unet, reference: &HashMap<String, Tensor>) -> Conditioning {
-    let input = |name: &str| reference[&format!("unet.0.{name}")].clone();
-    let sizes = input("time_ids").to_vec2::<f32>().unwrap();
-    let sizes: Vec<[f32; 6]> = sizes.into_iter().map(|row| row.try_into().unwrap()).collect();
-    unet.condition(&input("context"), &input("pooled"), &sizes).unwrap()
+/// Of the first prompts of the parts' fixtures.
+fn conditioning(unet: &Unet, parts: &HashMap<String, Tensor>) -> Conditioning {
+    let case = UnetCase::read(parts, 0);
+    unet.condition(&case.prompt.hidden, &case.prompt.pooled, &case.sizes_px).unwrap()
 }
 
 #[test]
 fn the_unet_rolls_with_its_input_by_whole_cells_of_its_deepest_level() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
     for (model, levels) in [("model_a", 2), ("model_b", 3)] {
-        let unet = Unet::load(&source(model), &Device::Cpu, DType::F32).unwrap();
-        let reference =
-            candle_core::safetensors::load(fixtures.join(format!("{model}_parts.safetensors")), &Device::Cpu).unwrap();
-        let conditioning = conditioning(&unet, &reference);
+        let unet = Unet::load(&checkpoint(model), &Device::Cpu, DType::F32).unwrap();
+        let conditioning = conditioning(&unet, &tensors(&format!("{model}_parts.safetensors")));
         let whole = 1 << (levels - 1);
         assert_eq!(unet.factor() as i32, whole);
         let sample = noise(1, (2, unet.channels(), 16, 24));
@@ -87,8 +68,8 @@ fn the_unet_rolls_with_its_input_by_whole_cells_of_its_deepest_level() {
 
 #[test]
 fn the_autoencoder_rolls_with_its_input() {
-    for model in ["model_a", "model_b"] {
-        let vae = Vae::load(&source(model), &Device::Cpu, DType::F32).unwrap();
+    for model in MODELS {
+        let vae = Vae::load(&checkpoint(model), &Device::Cpu, DType::F32).unwrap();
         let factor = vae.factor();
         let latents = noise(2, (1, vae.latent_channels(), 7, 10));
         let images = noise(3, (1, vae.input_channels(), 7 * factor, 10 * factor)).tanh().unwrap();
@@ -117,13 +98,10 @@ fn the_autoencoder_rolls_with_its_input() {
 
 #[test]
 fn frames_that_attend_to_the_first_are_those_of_diffusers() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
-    for model in ["model_a", "model_b"] {
-        let load = |name: &str| {
-            candle_core::safetensors::load(fixtures.join(format!("{model}_{name}.safetensors")), &Device::Cpu).unwrap()
-        };
+    for model in MODELS {
+        let load = |name: &str| tensors(&format!("{model}_{name}.safetensors"));
         let (parts, images) = (load("parts"), load("images"));
-        let unet = Unet::load(&source(model), &Device::Cpu, DType::F32).unwrap();
+        let unet = Unet::load(&checkpoint(model), &Device::Cpu, DType::F32).unwrap();
         // Two prompts of two images each.
         let conditioning = conditioning(&unet, &parts).repeat(2).unwrap();
         let output = |frames, images_per_prompt| {

@@ -1,6 +1,6 @@
 //! Holds every part of the model, and whole runs, against diffusers and transformers.
 //!
-//! The reference values in `parity/fixtures` come from the scripts `parity/make_*fixtures.py`.
+//! How the reference values in `parity/fixtures` are made: `parity/README.md`.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unreachable_pub)]
 

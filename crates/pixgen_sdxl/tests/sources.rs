@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "parity/support.rs"]
+mod support;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,9 +13,7 @@ use candle_core::{DType, Device};
 use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, TextToImage};
 use tempfile::TempDir;
 
-fn fixture(model: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model)
-}
+use support::{copy_of, fixtures};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -23,17 +24,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A copy of a fixture that a test may damage.
-fn copy(model: &str) -> TempDir {
-    let (from, to) = (fixture(model), TempDir::new().unwrap());
-    for file in files(&from) {
-        let target = to.path().join(file.strip_prefix(&from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(file, target).unwrap();
-    }
-    to
-}
-
 fn load(folder: &Path) -> Result<Pipeline, String> {
     let source = ModelSource::Folder(folder.to_owned());
     Pipeline::load(&source, &Device::Cpu, DType::F32).map_err(|error| error.to_string())
@@ -41,7 +31,7 @@ fn load(folder: &Path) -> Result<Pipeline, String> {
 
 /// Loads a fixture that `damage` was done to, and expects an error with all of `expected` in it.
 fn assert_refused(model: &str, damage: impl FnOnce(&Path), expected: &[&str]) {
-    let folder = copy(model);
+    let folder = copy_of(model);
     damage(folder.path());
     let error = load(folder.path()).unwrap_err();
     for part in expected {
@@ -107,7 +97,7 @@ fn missing_weights_name_the_component_and_at_most_five_tensors() {
     };
     let expected = ["the unet lacks", "down_blocks.1.attentions.0.transformer_blocks.2.norm1.weight"];
     assert_refused("model_a", deepen, &expected);
-    let folder = copy("model_a");
+    let folder = copy_of("model_a");
     deepen(folder.path());
     let error = load(folder.path()).unwrap_err();
     assert_eq!(error.matches("transformer_blocks").count(), 5, "{error}");
@@ -171,7 +161,7 @@ fn parts_of_different_models_are_refused() {
     let mix = |folder: &Path| {
         fs::remove_dir_all(folder.join("vae")).unwrap();
         fs::create_dir(folder.join("vae")).unwrap();
-        for file in files(&fixture("model_b").join("vae")) {
+        for file in files(&fixtures().join("model_b").join("vae")) {
             fs::copy(&file, folder.join("vae").join(file.file_name().unwrap())).unwrap();
         }
     };
@@ -180,7 +170,7 @@ fn parts_of_different_models_are_refused() {
 
 #[test]
 fn a_solver_that_is_not_available_is_named_when_a_run_begins() {
-    let folder = copy("model_a");
+    let folder = copy_of("model_a");
     edit_json(&folder.path().join("scheduler/scheduler_config.json"), |config| {
         config.insert("_class_name".into(), "HeunDiscreteScheduler".into());
     });
@@ -193,7 +183,7 @@ fn a_solver_that_is_not_available_is_named_when_a_run_begins() {
 
 #[test]
 fn prefixed_text_encoder_weights_are_read_too() {
-    let folder = copy("model_a");
+    let folder = copy_of("model_a");
     let file = folder.path().join("text_encoder/model.safetensors");
     let tensors = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
     assert!(tensors.contains_key("embeddings.token_embedding.weight"), "the fixture has the flat names");
@@ -201,7 +191,7 @@ fn prefixed_text_encoder_weights_are_read_too() {
     candle_core::safetensors::save(&prefixed, &file).unwrap();
     let encode =
         |pipeline: Pipeline| pipeline.encode_prompt("a blue potion", &PromptOptions::default()).unwrap().hidden;
-    let (flat, prefixed) = (encode(load(&fixture("model_a")).unwrap()), encode(load(folder.path()).unwrap()));
+    let (flat, prefixed) = (encode(load(&fixtures().join("model_a")).unwrap()), encode(load(folder.path()).unwrap()));
     assert_eq!(flat.to_vec3::<f32>().unwrap(), prefixed.to_vec3::<f32>().unwrap());
 }
 
@@ -209,7 +199,7 @@ fn prefixed_text_encoder_weights_are_read_too() {
 fn an_embedded_model_draws_what_the_folder_draws() {
     // Three bytes before each file: weights in a program are not aligned.
     for model in ["model_a", "model_b"] {
-        let folder = fixture(model);
+        let folder = fixtures().join(model);
         let embedded: Vec<(&'static str, &'static [u8])> = files(&folder)
             .into_iter()
             .map(|file| {

@@ -33,6 +33,7 @@ use serde::de::DeserializeOwned;
 
 use self::single_file::SingleFile;
 use crate::scheduler::Prediction;
+use crate::source::parse_json;
 use crate::{Error, ModelSource};
 
 /// How a model is loaded.
@@ -96,6 +97,11 @@ pub(crate) struct Recipe {
 impl Recipe {
     pub(crate) fn open(&self) -> Result<Checkpoint, Error> {
         Checkpoint::open(&self.source, &self.options)
+    }
+
+    /// Where the model computes.
+    pub(crate) fn device(&self) -> &Device {
+        &self.options.device
     }
 }
 
@@ -236,18 +242,13 @@ impl Checkpoint {
 
     /// A JSON file, or `None` if there is no such file.
     pub(crate) fn json_optional<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
-        let Some(bytes) = self.read_optional(path)? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Config { file: self.display(path), reason: format!("cannot be read: {error}") })?;
-        Ok(Some(value))
+        self.read_optional(path)?.map(|bytes| parse_json(&bytes, || self.display(path))).transpose()
     }
 
     /// A JSON file that every model has.
     pub(crate) fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.json_optional(path)?.ok_or_else(|| Error::MissingFile {
-            file: self.display(path),
-            expected: "a model in diffusers layout has one".to_owned(),
-        })
+        let bytes = self.read(path, "a model in diffusers layout has one")?;
+        parse_json(&bytes, || self.display(path))
     }
 
     /// How the caller wants the model to be loaded.

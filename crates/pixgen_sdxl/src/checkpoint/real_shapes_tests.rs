@@ -8,58 +8,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use flate2::read::GzDecoder;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::{Architecture, Checkpoint, LoadOptions, LoadReport};
 use crate::clip::ClipTextModel;
+use crate::test_support::tables::{Row, configs, table};
 use crate::unet::Unet;
 use crate::vae::Vae;
 use crate::{Error, ModelSource};
-
-/// One tensor of the diffusers layout and where a single file has it.
-struct Row {
-    component: String,
-    name: String,
-    shape: Vec<usize>,
-    stored: String,
-    stored_shape: Vec<usize>,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/checkpoints")
-}
-
-fn table(model: &str) -> Vec<Row> {
-    let mut text = String::new();
-    let file = File::open(fixtures().join(format!("{model}_tensors.tsv.gz"))).unwrap();
-    GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let shape = |text: &str| text.split(',').map(|size| size.parse().unwrap()).collect();
-    text.lines()
-        .map(|line| {
-            let [component, name, sizes, stored, stored_sizes, _] =
-                line.split('\t').collect::<Vec<_>>().try_into().unwrap();
-            Row {
-                component: component.to_owned(),
-                name: name.to_owned(),
-                shape: shape(sizes),
-                stored: stored.to_owned(),
-                stored_shape: shape(stored_sizes),
-            }
-        })
-        .collect()
-}
-
-/// The configurations of a model, from diffusers.
-fn configs(model: &str) -> Map<String, Value> {
-    let all: Value = serde_json::from_slice(&fs::read(fixtures().join("configs.json")).unwrap()).unwrap();
-    all[model].as_object().unwrap().clone()
-}
 
 /// A safetensors file of f16 zeros that takes no room on the disk.
 fn write_hollow(path: &Path, tensors: &BTreeMap<String, Vec<usize>>) {

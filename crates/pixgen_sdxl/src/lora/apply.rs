@@ -11,10 +11,10 @@ use super::file::{Change, LoraFile, Module};
 use super::info::ModelFamily;
 use super::keys::{COMPONENTS, Keys, Place};
 use super::{LoraError, LoraFileReport, LoraReport, LoraStrength};
-use crate::checkpoint::{Checkpoint, LoadOptions};
+use crate::Error;
+use crate::checkpoint::{Checkpoint, Recipe};
 use crate::params::Params;
 use crate::weights::Weights;
-use crate::{Error, ModelSource};
 
 /// Bytes of adapters that are brought to the device at once.
 const BATCH_BYTES: usize = 256 << 20;
@@ -27,8 +27,7 @@ type WeightName = (usize, String);
 /// What is merged into a model, and how to get its original weights back.
 #[derive(Debug)]
 pub(crate) struct Adapters {
-    source: ModelSource,
-    options: LoadOptions,
+    model: Recipe,
     /// Made when the first adapter comes.
     keys: Option<Keys>,
     /// Weights that may differ from the model's file.
@@ -86,16 +85,9 @@ fn delta(change: &Change, base: &Tensor, factors: &Factors, strength: f64) -> Re
 type Plan<'a> = BTreeMap<WeightName, Vec<Planned<'a>>>;
 
 impl Adapters {
-    /// For a model that was loaded from `source` as `options` say.
-    pub(crate) fn new(source: &ModelSource, options: &LoadOptions) -> Self {
-        Self {
-            source: source.clone(),
-            options: options.clone(),
-            keys: None,
-            changed: BTreeSet::new(),
-            keep: false,
-            kept: HashMap::new(),
-        }
+    /// For a model that can be opened again as `model` says.
+    pub(crate) fn new(model: Recipe) -> Self {
+        Self { model, keys: None, changed: BTreeSet::new(), keep: false, kept: HashMap::new() }
     }
 
     pub(crate) fn set_keep_originals(&mut self, keep: bool) {
@@ -120,7 +112,7 @@ impl Adapters {
             report.files.push(plan_file(keys, index, file, *strength, &mut plan)?);
         }
 
-        let mut originals = Originals::new(&self.source, &self.options, params);
+        let mut originals = Originals::new(self.model.clone(), params);
         let outdated: Vec<_> = self.changed.iter().filter(|name| !plan.contains_key(*name)).cloned().collect();
         for name in outdated {
             let original = self.original(&name, &mut originals)?;
@@ -155,7 +147,7 @@ impl Adapters {
         for planned in batch.iter().flat_map(|(_, planned)| planned) {
             wanted[planned.file].extend(planned.factors());
         }
-        let factors = Factors::upload(&wanted, |file, factor| loras[file].0.bytes(&factor.key), &self.options.device)?;
+        let factors = Factors::upload(&wanted, |file, factor| loras[file].0.bytes(&factor.key), self.model.device())?;
         for (name, planned) in batch {
             let base = self.original(name, originals)?.to_dtype(DType::F32)?;
             let mut merged = base.clone();
@@ -192,16 +184,15 @@ impl Adapters {
 
 /// The weight files of a model, opened when the first weight of a component is asked for.
 struct Originals<'a> {
-    source: ModelSource,
-    options: LoadOptions,
+    model: Recipe,
     params: [&'a Params; 3],
     checkpoint: Option<Checkpoint>,
     weights: [Option<Weights>; 3],
 }
 
 impl<'a> Originals<'a> {
-    fn new(source: &ModelSource, options: &LoadOptions, params: [&'a Params; 3]) -> Self {
-        Self { source: source.clone(), options: options.clone(), params, checkpoint: None, weights: [None, None, None] }
+    fn new(model: Recipe, params: [&'a Params; 3]) -> Self {
+        Self { model, params, checkpoint: None, weights: [None, None, None] }
     }
 
     fn read(&mut self, (component, name): &WeightName) -> std::result::Result<Tensor, Error> {
@@ -212,9 +203,9 @@ impl<'a> Originals<'a> {
                 let stem = if *component == 0 { "diffusion_pytorch_model" } else { "model" };
                 let checkpoint = match &mut self.checkpoint {
                     Some(checkpoint) => checkpoint,
-                    none => none.insert(Checkpoint::open(&self.source, &self.options)?),
+                    none => none.insert(self.model.open()?),
                 };
-                let device = &self.options.device;
+                let device = self.model.device();
                 empty.insert(Weights::open(checkpoint, COMPONENTS[*component], stem, device, layer.dtype())?)
             }
         };

@@ -5,14 +5,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use flate2::read::GzDecoder;
 
 use super::*;
+use crate::test_support::tables::{Row, table};
 
 /// SDXL as it is loaded.
 struct Sdxl {
@@ -28,13 +25,8 @@ fn layer(tensor: &str) -> &str {
 impl Sdxl {
     /// With the text encoders' names with or without `text_model.`.
     fn new(prefixed: bool) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/checkpoints");
-        let mut text = String::new();
-        let file = File::open(folder.join("sdxl_tensors.tsv.gz")).unwrap();
-        GzDecoder::new(file).read_to_string(&mut text).unwrap();
         let mut sdxl = Self { params: Default::default(), ldm: HashMap::new() };
-        for line in text.lines() {
-            let [component, name, sizes, stored, ..] = line.split('\t').collect::<Vec<_>>()[..] else { unreachable!() };
+        for Row { component, name, shape, stored, .. } in table("sdxl") {
             let Some(component) = COMPONENTS.iter().position(|known| *known == component) else { continue };
             // The last layer of the first text encoder is not loaded.
             if component == 1 && (name.contains("layers.11.") || name.contains("final_layer_norm")) {
@@ -42,15 +34,15 @@ impl Sdxl {
             }
             if component == 0 {
                 let stored = stored.strip_prefix("model.diffusion_model.").unwrap();
-                sdxl.ldm.insert(layer(name).to_owned(), layer(stored).to_owned());
+                sdxl.ldm.insert(layer(&name).to_owned(), layer(stored).to_owned());
             }
-            let inner = name.strip_prefix("text_model.").unwrap_or(name);
+            let inner = name.strip_prefix("text_model.").unwrap_or(&name);
             let name = match inner {
                 _ if component == 0 || !prefixed || inner.starts_with("text_projection") => inner.to_owned(),
                 _ => format!("text_model.{inner}"),
             };
             // One number, seen as the whole weight: SDXL itself would need ten gigabytes.
-            let shape = Shape::from(sizes.split(',').map(|size| size.parse().unwrap()).collect::<Vec<usize>>());
+            let shape = Shape::from(shape);
             let storage = Tensor::zeros((), DType::F32, &Device::Cpu).unwrap().broadcast_as(&shape).unwrap();
             sdxl.params[component].insert(name, &storage, 0, shape);
         }

@@ -6,14 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
+use super::LoraFile;
 use super::keys::COMPONENTS;
-use super::{Adapters, LoraFile};
-use crate::checkpoint::{Checkpoint, LoadOptions};
-use crate::{ModelSource, Pipeline};
+use crate::Pipeline;
+use crate::test_support::{self, fixtures, pipeline_in, tensors};
 
 const TOLERANCE: f64 = 1e-5;
 const CASES: [&str; 12] = [
@@ -31,16 +30,8 @@ const CASES: [&str; 12] = [
     "diff",
 ];
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures")
-}
-
 fn pipeline(dtype: DType) -> Pipeline {
-    // `Pipeline::load` would turn half precision into f32 on the CPU.
-    let source = ModelSource::Folder(fixtures().join("model_a"));
-    let options = LoadOptions::default();
-    let checkpoint = Checkpoint::open(&source, &options).unwrap();
-    Pipeline::load_parts(&checkpoint, &Device::Cpu, dtype, Adapters::new(&source, &options)).unwrap()
+    pipeline_in("model_a", dtype)
 }
 
 fn open(case: &str) -> LoraFile {
@@ -52,7 +43,7 @@ type Values = BTreeMap<(String, String), Tensor>;
 
 /// The merged weights of each case, and its strength.
 fn reference() -> (BTreeMap<String, Values>, BTreeMap<String, f64>) {
-    let all = candle_core::safetensors::load(fixtures().join("lora/expected.safetensors"), &Device::Cpu).unwrap();
+    let all = tensors("lora/expected.safetensors");
     let (mut weights, mut strengths) = (BTreeMap::<_, Values>::new(), BTreeMap::new());
     for (key, value) in all {
         match key.split('|').collect::<Vec<_>>()[..] {
@@ -94,12 +85,9 @@ fn assert_same_bits(found: &Values, expected: &Values) {
     }
 }
 
+/// Files may hold a convolution of one pixel as a matrix.
 fn relative_error(found: &Tensor, expected: &Tensor) -> f64 {
-    let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap().sqrt();
-    let found = found.to_dtype(DType::F64).unwrap().reshape(expected.shape()).unwrap();
-    let expected = expected.to_dtype(DType::F64).unwrap();
-    assert!(norm(&expected) > 0.0);
-    norm(&(found - &expected).unwrap()) / norm(&expected)
+    test_support::relative_error(&found.reshape(expected.shape()).unwrap(), expected)
 }
 
 #[test]

@@ -2,11 +2,10 @@
 //!
 //! The reference ids come from `tests/parity/make_text_fixtures.py`.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
 use super::{STANDARD_VOCAB_SIZE, StandardPad, Tokenizer};
+use crate::test_support::json;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -23,8 +22,7 @@ struct Standard {
 }
 
 fn fixture() -> Standard {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/text.json");
-    serde_json::from_slice::<Fixture>(&std::fs::read(file).unwrap()).unwrap().standard
+    json::<Fixture>("text.json").standard
 }
 
 fn both() -> [Tokenizer; 2] {

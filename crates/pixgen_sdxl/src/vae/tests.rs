@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,11 @@ use tempfile::TempDir;
 use super::{Vae, VaeTiling};
 use crate::checkpoint::Checkpoint;
 use crate::nn::Seamless;
+use crate::test_support::{MODELS, copy_folder, copy_of, fixtures};
 use crate::{Error, LoadOptions, ModelSource};
 
 fn fixture(model: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures").join(model)
+    fixtures().join(model)
 }
 
 fn load(folder: &Path, dtype: DType) -> Vae {
@@ -52,7 +54,7 @@ fn steepest(image: &Tensor) -> f32 {
 /// of colours: here that of waves shorter than a tile.
 #[test]
 fn tiles_come_close_to_the_whole_image_and_show_no_seams() {
-    for model in ["model_a", "model_b"] {
+    for model in MODELS {
         let vae = load(&fixture(model), DType::F32);
         let latents = waves(vae.latent_channels(), 64, 8);
         for seamless in [Seamless::OFF, Seamless { x: true, y: true }] {
@@ -74,7 +76,7 @@ fn tiles_come_close_to_the_whole_image_and_show_no_seams() {
 
 #[test]
 fn tiles_of_images_that_are_read_come_close_too() {
-    for model in ["model_a", "model_b"] {
+    for model in MODELS {
         let vae = load(&fixture(model), DType::F32);
         let image = (waves(vae.input_channels(), 64 * vae.factor(), 8 * vae.factor()) * 0.5).unwrap();
         let encode = |tiling| vae.encode(&image, Seamless { x: true, y: true }, tiling).unwrap().mean;
@@ -86,23 +88,27 @@ fn tiles_of_images_that_are_read_come_close_too() {
     }
 }
 
-/// model_b's autoencoder, which does not ask for f32, with its first weights `factor` times as large and the next
-/// normalisation undoing it.
-fn overflowing(factor: f64) -> TempDir {
+/// A copy of model_b's autoencoder, which does not ask for f32, after `change` to its weights.
+fn changed(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> TempDir {
     let folder = TempDir::new().unwrap();
-    let (from, to) = (fixture("model_b/vae"), folder.path().join("vae"));
-    fs::create_dir_all(&to).unwrap();
-    fs::copy(from.join("config.json"), to.join("config.json")).unwrap();
-    let file = "diffusion_pytorch_model.safetensors";
-    let mut tensors = candle_core::safetensors::load(from.join(file), &Device::Cpu).unwrap();
-    for part in ["decoder", "encoder"] {
-        for name in ["weight", "bias"] {
-            let tensor = tensors.get_mut(&format!("{part}.conv_in.{name}")).unwrap();
-            *tensor = (&*tensor * factor).unwrap();
-        }
-    }
-    candle_core::safetensors::save(&tensors, to.join(file)).unwrap();
+    copy_folder(&fixture("model_b/vae"), &folder.path().join("vae"));
+    let file = folder.path().join("vae/diffusion_pytorch_model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&file, &Device::Cpu).unwrap();
+    change(&mut tensors);
+    candle_core::safetensors::save(&tensors, file).unwrap();
     folder
+}
+
+/// With its first weights `factor` times as large and the next normalisation undoing it.
+fn overflowing(factor: f64) -> TempDir {
+    changed(|tensors| {
+        for part in ["decoder", "encoder"] {
+            for name in ["weight", "bias"] {
+                let tensor = tensors.get_mut(&format!("{part}.conv_in.{name}")).unwrap();
+                *tensor = (&*tensor * factor).unwrap();
+            }
+        }
+    })
 }
 
 #[test]
@@ -165,14 +171,7 @@ fn images_that_cannot_be_read_are_told_why() {
 
 #[test]
 fn a_file_without_an_encoder_draws_but_does_not_read() {
-    let folder = TempDir::new().unwrap();
-    let (from, to) = (fixture("model_b/vae"), folder.path().join("vae"));
-    fs::create_dir_all(&to).unwrap();
-    fs::copy(from.join("config.json"), to.join("config.json")).unwrap();
-    let file = "diffusion_pytorch_model.safetensors";
-    let mut tensors = candle_core::safetensors::load(from.join(file), &Device::Cpu).unwrap();
-    tensors.retain(|name, _| !name.starts_with("encoder."));
-    candle_core::safetensors::save(&tensors, to.join(file)).unwrap();
+    let folder = changed(|tensors| tensors.retain(|name, _| !name.starts_with("encoder.")));
     let vae = load(folder.path(), DType::F32);
     vae.decode(&smooth(8, 4), Seamless::OFF, VaeTiling::Off).unwrap();
     let error = vae.encode(&smooth(4, 16), Seamless::OFF, VaeTiling::Off).unwrap_err().to_string();
@@ -181,15 +180,12 @@ fn a_file_without_an_encoder_draws_but_does_not_read() {
 
 #[test]
 fn a_shift_of_the_latents_is_taken_off_and_put_back() {
-    let folder = TempDir::new().unwrap();
-    let (from, to) = (fixture("model_b/vae"), folder.path().join("vae"));
-    fs::create_dir_all(&to).unwrap();
-    let file = "diffusion_pytorch_model.safetensors";
-    fs::copy(from.join(file), to.join(file)).unwrap();
-    let config = fs::read_to_string(from.join("config.json")).unwrap();
+    let folder = copy_of("model_b");
+    let file = folder.path().join("vae/config.json");
+    let config = fs::read_to_string(&file).unwrap();
     let config = config.replace("\"shift_factor\": null", "\"shift_factor\": 0.25");
     assert!(config.contains("0.25"));
-    fs::write(to.join("config.json"), config).unwrap();
+    fs::write(file, config).unwrap();
     let vae = load(folder.path(), DType::F32);
     let latents = smooth(8, 4);
     // z → (z - shift) · scale, as SD 3's and FLUX's pipelines write it.

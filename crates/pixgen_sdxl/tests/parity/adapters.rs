@@ -3,9 +3,9 @@
 //! Merged weights of every kind are held against their references in `src/lora/parity_tests.rs`.
 
 use candle_core::Tensor;
-use pixgen_sdxl::{EncodedPrompt, LoraFile, Pipeline, PromptOptions};
+use pixgen_sdxl::{LoraFile, Pipeline, PromptOptions};
 
-use crate::support::{assert_close, fixtures, pipeline, tensors};
+use crate::support::{UnetCase, assert_close, fixtures, pipeline, tensors};
 
 fn open(case: &str) -> LoraFile {
     LoraFile::open(fixtures().join(format!("lora/{case}.safetensors"))).unwrap()
@@ -13,17 +13,7 @@ fn open(case: &str) -> LoraFile {
 
 /// The UNet on the first case of `model_a_parts.safetensors`.
 fn unet_output(pipeline: &Pipeline) -> Tensor {
-    let reference = tensors("model_a_parts.safetensors");
-    let input = |name: &str| &reference[&format!("unet.0.{name}")];
-    let sizes: Vec<[f32; 6]> =
-        input("time_ids").to_vec2::<f32>().unwrap().into_iter().map(|row| row.try_into().unwrap()).collect();
-    let prompt = EncodedPrompt {
-        ids: [Vec::new(), Vec::new()],
-        hidden: input("context").clone(),
-        pooled: input("pooled").clone(),
-    };
-    let timestep = input("timestep").to_scalar::<f32>().unwrap();
-    pipeline.predict(input("sample"), timestep, &[prompt], &sizes).unwrap()
+    UnetCase::read(&tensors("model_a_parts.safetensors"), 0).predict(pipeline)
 }
 
 #[test]

@@ -8,8 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use pixgen_sdxl::{FrameAttention, InitImage, Seamless, TextToImage, VaeTiling};
 use serde::Deserialize;
 
-use crate::schedulers::kind;
-use crate::support::{MODELS, assert_close, json, pipeline, relative_error, tensors};
+use crate::support::{MODELS, assert_close, json, kind, pipeline, relative_error, tensors};
 
 #[test]
 fn encoded_images_are_those_of_diffusers() {

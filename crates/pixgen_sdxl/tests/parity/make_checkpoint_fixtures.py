@@ -1,9 +1,6 @@
 """Builds the name tables of the checkpoint tests: every tensor of an SDXL, in diffusers' and in single-file naming.
 
-    pip install torch diffusers transformers accelerate
-    python make_checkpoint_fixtures.py
-
-Made with torch 2.15, diffusers 0.42.1 and transformers 5.23. No weights are involved: the models exist as shapes.
+README.md says with which versions. Writes `checkpoints/`. No weights are involved: the models exist as shapes.
 
 A table has one line per tensor of the diffusers layout, separated by tabs: component, name, shape, name in the single
 file, shape there, and which part of the stored tensor it is (`-` for all of it, `k/3` for the k-th third of the rows,

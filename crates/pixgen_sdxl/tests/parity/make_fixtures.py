@@ -1,16 +1,13 @@
-"""Builds the fixtures of the parity tests from diffusers and transformers.
+"""Builds the fixtures of the parity tests from diffusers and transformers: the models, their parts and whole runs.
 
-    pip install torch diffusers transformers tokenizers safetensors accelerate
-    python make_fixtures.py
+Read README.md first: this empties the folder, and makes other vocabularies each time.
 
-Two tiny SDXL models with random weights, which differ in every number, and what the reference
-implementation makes of them: token ids, text encodings, UNet outputs, decoded images, noise, and whole
-runs of StableDiffusionXLPipeline. Begins with an empty folder: run make_scheduler_fixtures.py afterwards.
+Two tiny SDXL models with random weights, which differ in every number, and what the reference implementation makes of
+them: token ids, text encodings, UNet outputs, decoded images, noise, and whole runs of StableDiffusionXLPipeline.
 """
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +16,6 @@ from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
-    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from safetensors.torch import save_file
@@ -28,8 +24,8 @@ from tokenizers import Regex
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from odd_prompts import PROMPTS
+from tiny_models import OUT, pipeline
 
-OUT = Path(__file__).parent / "fixtures"
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 SCHEDULERS = {"euler": EulerDiscreteScheduler, "ddim": DDIMScheduler, "dpmpp_2m": DPMSolverMultistepScheduler}
@@ -312,20 +308,7 @@ def main():
             "force_zeros_for_empty_prompt": zeros,
         }
         (folder / "model_index.json").write_text(json.dumps(index, indent=1))
-        pipe = StableDiffusionXLPipeline(
-            vae=AutoencoderKL.from_pretrained(
-                folder / "vae", variant="fp16" if name == "model_a" else None, torch_dtype=torch.float32
-            ),
-            text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-            text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
-            tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-            tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-            unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-            scheduler=type(scheduler).from_pretrained(folder / "scheduler"),
-            force_zeros_for_empty_prompt=zeros,
-            add_watermarker=False,
-        )
-        pipe.set_progress_bar_config(disable=True)
+        pipe = pipeline(name)
         parts_reference(pipe, name)
         runs_reference(pipe, name, sizes, prompts)
     noise_reference()

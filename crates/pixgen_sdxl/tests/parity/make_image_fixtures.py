@@ -1,11 +1,7 @@
 """Builds the fixtures of image-to-image, inpainting, the encoder, shared attention and TAESD from diffusers.
 
-    pip install torch==2.15 diffusers==0.42.1 transformers==5.23 safetensors accelerate
-    python make_image_fixtures.py
-
-It reads the two models that make_fixtures.py has written, and writes `<model>_images.safetensors`,
-`<model>_images.json` and `taesd/`. Where diffusers' pipelines cannot do what this crate does, one line
-of them is replaced; each such line is named in `PATCHES`.
+README.md says what must be there before. Writes `<model>_images.safetensors`, `<model>_images.json` and `taesd/`. Where
+diffusers' pipelines cannot do what this crate does, one line of them is replaced; each such line is named in `PATCHES`.
 """
 
 import inspect
@@ -15,7 +11,6 @@ import textwrap
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     AutoencoderTiny,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
@@ -23,13 +18,12 @@ from diffusers import (
     EulerDiscreteScheduler,
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLInpaintPipeline,
-    UNet2DConditionModel,
 )
 from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_video_zero import CrossFrameAttnProcessor
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from make_fixtures import OUT, randomize
+from make_fixtures import randomize
+from tiny_models import OUT, load
 
 SCHEDULERS = {
     "euler": EulerDiscreteScheduler,
@@ -79,24 +73,8 @@ def patch():
         setattr(cls, method, torch.no_grad()(scope[method]))
 
 
-def load(name):
-    folder = OUT / name
-    config = json.loads((folder / "scheduler/scheduler_config.json").read_text())
-    index = json.loads((folder / "model_index.json").read_text())
-    classes = {cls.__name__: cls for cls in SCHEDULERS.values()}
-    parts = dict(
-        vae=AutoencoderKL.from_pretrained(
-            folder / "vae", variant="fp16" if name == "model_a" else None, torch_dtype=torch.float32
-        ),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        scheduler=classes[config["_class_name"]].from_pretrained(folder / "scheduler"),
-        force_zeros_for_empty_prompt=index["force_zeros_for_empty_prompt"],
-        add_watermarker=False,
-    )
+def pipelines(name):
+    parts = load(name)
     pipes = [StableDiffusionXLImg2ImgPipeline(**parts), StableDiffusionXLInpaintPipeline(**parts)]
     for pipe in pipes:
         pipe.set_progress_bar_config(disable=True)
@@ -226,7 +204,7 @@ def main():
         "model_b": (16, 32, ["A KNIGHT'S sword", "the old slime"]),
     }
     for name, (height, width, prompts) in models.items():
-        pipes = load(name)
+        pipes = pipelines(name)
         out = {}
         encoder_reference(pipes[0].vae, out)
         frames_reference(pipes[0].unet, load_file(OUT / f"{name}_parts.safetensors"), out)

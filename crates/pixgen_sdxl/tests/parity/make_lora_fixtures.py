@@ -1,22 +1,17 @@
 """Builds the adapter fixtures of src/lora/parity_tests.rs and tests/parity/adapters.rs.
 
-    pip install torch==2.15 diffusers==0.42.1 transformers==5.23 peft==0.21.2 safetensors accelerate
-    pip install --no-deps lycoris_lora==4.1.3
-    python make_lora_fixtures.py
-
-Adapter files of every kind for the model in fixtures/model_a, and the weights that the reference implementations make
-of them: diffusers with PEFT for LoRA of linear layers and convolutions and for PEFT's DoRA, LyCORIS for everything
-else. `expected.safetensors` holds `<case>|<component>|<weight>` and `<case>|strength`.
+README.md says what must be there before. Writes, to `lora/`, adapter files of every kind for model_a, and the weights that
+the reference implementations make of them: diffusers with PEFT for LoRA of linear layers and convolutions and for PEFT's
+DoRA, LyCORIS for everything else. `expected.safetensors` holds `<case>|<component>|<weight>` and `<case>|strength`.
 """
 
 import json
 import shutil
 import warnings
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from diffusers.training_utils import _collate_lora_metadata
 from lycoris.modules.full import FullModule
 from lycoris.modules.locon import LoConModule
@@ -26,10 +21,10 @@ from lycoris.modules.norms import NormModule
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-MODEL = Path(__file__).parent / "fixtures" / "model_a"
-OUT = Path(__file__).parent / "fixtures" / "lora"
+import tiny_models
+
+OUT = tiny_models.OUT / "lora"
 expected = {}
 generator = torch.Generator().manual_seed(1)
 
@@ -39,16 +34,7 @@ def randn(*shape, scale=1.0):
 
 
 def pipeline():
-    return StableDiffusionXLPipeline(
-        vae=None,
-        text_encoder=CLIPTextModel.from_pretrained(MODEL / "text_encoder"),
-        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(MODEL / "text_encoder_2"),
-        tokenizer=CLIPTokenizer.from_pretrained(MODEL / "tokenizer"),
-        tokenizer_2=CLIPTokenizer.from_pretrained(MODEL / "tokenizer_2"),
-        unet=UNet2DConditionModel.from_pretrained(MODEL / "unet"),
-        scheduler=EulerDiscreteScheduler(),
-        add_watermarker=False,
-    )
+    return tiny_models.pipeline("model_a", vae=None, scheduler=EulerDiscreteScheduler())
 
 
 def record(case, component, name, value):
@@ -58,7 +44,7 @@ def record(case, component, name, value):
 
 def unet_output(pipe):
     """The first case of make_fixtures.py's `parts_reference`."""
-    parts = load_file(MODEL.parent / "model_a_parts.safetensors")
+    parts = load_file(tiny_models.OUT / "model_a_parts.safetensors")
     given = lambda name: parts[f"unet.0.{name}"]
     return pipe.unet(
         given("sample"),

@@ -1,34 +1,27 @@
 """Builds the fixtures of the scheduler tests from diffusers.
 
-    pip install torch==2.15 diffusers==0.42.1 transformers==5.23 safetensors accelerate
-    python make_scheduler_fixtures.py
-
-Trajectories of each scheduler with a network in closed form, the timesteps for many numbers of steps, the noise that
-torch draws in a row, and runs of StableDiffusionXLPipeline with fresh noise at each step, on the models that
-make_fixtures.py has made before.
+README.md says what must be there before. Writes trajectories of each scheduler with a network in closed form and the
+timesteps for many numbers of steps (`schedulers.*`), the noise that torch draws in a row (`noise_in_a_row.*`), and runs of
+StableDiffusionXLPipeline with fresh noise at each step on the tiny models (`stochastic_runs.*`).
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LCMScheduler,
-    StableDiffusionXLPipeline,
     TCDScheduler,
-    UNet2DConditionModel,
     UniPCMultistepScheduler,
 )
 from safetensors.torch import save_file
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-OUT = Path(__file__).parent / "fixtures"
+from tiny_models import OUT, pipeline
+
 CLASSES = {
     "euler": EulerDiscreteScheduler,
     "euler_ancestral": EulerAncestralDiscreteScheduler,
@@ -375,27 +368,6 @@ def noise_in_a_row():
         out[str(seed)] = torch.cat([torch.randn(count, generator=generator) for count in counts])
     out["counts"] = torch.tensor(counts, dtype=torch.int64)
     save_file(out, OUT / "noise_in_a_row.safetensors")
-
-
-def pipeline(name):
-    folder = OUT / name
-    own = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())["_class_name"]
-    vae = dict(variant="fp16") if name == "model_a" else {}
-    pipe = StableDiffusionXLPipeline(
-        vae=AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32, **vae),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        scheduler={c.__name__: c for c in CLASSES.values()}[own].from_pretrained(folder / "scheduler"),
-        force_zeros_for_empty_prompt=json.loads((folder / "model_index.json").read_text())[
-            "force_zeros_for_empty_prompt"
-        ],
-        add_watermarker=False,
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def runs_reference():

@@ -1,13 +1,11 @@
 """Builds the fixtures of the text tests from diffusers and transformers.
 
-    pip download --no-deps open_clip_torch==3.3.0
-    pip install torch==2.15.0 diffusers==0.42.1 transformers==5.23.0 tokenizers safetensors accelerate
-    python make_fixtures.py
     python make_text_fixtures.py open_clip_torch-3.3.0-py3-none-any.whl
 
-The wheel holds OpenAI's file of merges, from which the part that CLIP uses is written into the crate. With it, as with
-the two models of make_fixtures.py: token ids of CLIPTokenizer, encodings of prompts with emphasis and of many windows,
-and runs of StableDiffusionXLPipeline with them.
+README.md says what must be there before. The wheel (`pip download --no-deps open_clip_torch==3.3.0`) holds OpenAI's file
+of merges, from which the part that CLIP uses is written into the crate (`src/tokenizer/clip_merges.txt`). Writes, to
+`text.json` and `text.safetensors`: token ids of CLIPTokenizer with it, encodings of prompts with emphasis and of many
+windows by the tiny models, and runs of StableDiffusionXLPipeline with them.
 
 ComfyUI is no package, so its weighting is written out here from what `comfy/sd1_clip.py` (ClipTokenWeightEncoder) says:
 z_empty + (z - z_empty) * weight per token, where z_empty is the encoding of a window without words. The grammar is not
@@ -23,14 +21,13 @@ from pathlib import Path
 
 import torch
 import transformers
-from diffusers import AutoencoderKL, DDIMScheduler, EulerDiscreteScheduler, StableDiffusionXLPipeline
-from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from make_fixtures import BOS, EOS, OUT, write_old_tokenizer
+from make_fixtures import BOS, EOS, write_old_tokenizer
 from odd_prompts import MORE_PROMPTS, PROMPTS
+from tiny_models import OUT, pipeline
 
 MERGES = Path(__file__).parents[2] / "src" / "tokenizer" / "clip_merges.txt"
 KNIGHT = "a brave knight with a silver sword and a red cape, "
@@ -153,29 +150,10 @@ class Reference:
         return all_ids, torch.cat(sides, -1), pooled, left_out
 
 
-def load(name):
-    folder = OUT / name
-    scheduler = EulerDiscreteScheduler if name == "model_a" else DDIMScheduler
-    pipe = StableDiffusionXLPipeline(
-        # The runs end with latents: the autoencoder only says how large they are.
-        vae=AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae")),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        text_encoder_2=CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2"),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
-        scheduler=scheduler.from_pretrained(folder / "scheduler"),
-        force_zeros_for_empty_prompt=name == "model_a",
-        add_watermarker=False,
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
 @torch.no_grad()
 def main():
     torch.use_deterministic_algorithms(True)
-    pipes = {name: load(name) for name in ("model_a", "model_b")}
+    pipes = {name: pipeline(name) for name in ("model_a", "model_b")}
     tensors, encodings, runs = {}, [], []
     for number, (model, prompt, segments, options) in enumerate(CASES):
         reference = Reference(pipes[model])

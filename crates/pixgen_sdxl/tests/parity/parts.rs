@@ -1,9 +1,9 @@
 //! Tokenizers, text encoders, UNet and autoencoder, one by one.
 
 use candle_core::{DType, Device};
-use pixgen_sdxl::{EncodedPrompt, PromptOptions};
+use pixgen_sdxl::PromptOptions;
 
-use crate::support::{MODELS, assert_close, json, pipeline, tensors};
+use crate::support::{MODELS, UNET_CASES, UnetCase, assert_close, json, pipeline, tensors};
 
 #[test]
 fn prompts_become_the_token_ids_of_transformers() {
@@ -47,18 +47,10 @@ fn unet_outputs_are_those_of_diffusers() {
     for model in MODELS {
         let reference = tensors(&format!("{model}_parts.safetensors"));
         let pipeline = pipeline(model);
-        for case in 0..3 {
-            let input = |name: &str| &reference[&format!("unet.{case}.{name}")];
-            let timestep = input("timestep").to_scalar::<f32>().unwrap();
-            let prompt = EncodedPrompt {
-                ids: [Vec::new(), Vec::new()],
-                hidden: input("context").clone(),
-                pooled: input("pooled").clone(),
-            };
-            let sizes = input("time_ids").to_vec2::<f32>().unwrap();
-            let sizes: Vec<[f32; 6]> = sizes.into_iter().map(|row| row.try_into().unwrap()).collect();
-            let found = pipeline.predict(input("sample"), timestep, &[prompt], &sizes).unwrap();
-            assert_close(&found, input("output"), 1e-5, &format!("{model}, UNet case {case}"));
+        for case in 0..UNET_CASES {
+            let unet = UnetCase::read(&reference, case);
+            let found = unet.predict(&pipeline);
+            assert_close(&found, &unet.output, 1e-5, &format!("{model}, UNet case {case}"));
         }
     }
 }

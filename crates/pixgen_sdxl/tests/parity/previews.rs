@@ -9,23 +9,9 @@ use candle_core::{DType, Device, Tensor};
 use pixgen_sdxl::{ModelSource, Pipeline, randn};
 use tempfile::TempDir;
 
-use crate::support::{assert_close, fixtures, relative_error, tensors};
+use crate::support::{assert_close, copy_folder, copy_of, fixtures, relative_error, tensors};
 
 const PREVIEW_FILE: &str = "vae/latent_preview.json";
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-        if path.is_dir() { copy(&path, &to.join(name)) } else { fs::copy(&path, to.join(name)).map(|_| ()).unwrap() }
-    }
-}
-
-fn model(name: &str) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    copy(&fixtures().join(name), folder.path());
-    folder
-}
 
 fn load(folder: &TempDir) -> Result<Pipeline, String> {
     let source = ModelSource::Folder(folder.path().to_owned());
@@ -40,7 +26,7 @@ fn latents(seed: u64, channels: usize) -> Tensor {
 
 #[test]
 fn a_preview_is_fitted_once_and_stored_beside_the_autoencoder() {
-    let folder = model("model_b");
+    let folder = copy_of("model_b");
     let file = folder.path().join(PREVIEW_FILE);
     fs::remove_file(&file).unwrap();
     let pipeline = load(&folder).unwrap();
@@ -74,7 +60,7 @@ fn a_preview_is_fitted_once_and_stored_beside_the_autoencoder() {
 #[test]
 fn a_fit_explains_most_of_what_a_trained_autoencoder_draws() {
     let folder = TempDir::new().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), folder.path());
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), folder.path());
     let file = folder.path().join(PREVIEW_FILE);
     fs::remove_file(&file).unwrap();
     load(&folder).unwrap().preview(&latents(1, 8)).unwrap().unwrap();
@@ -86,7 +72,7 @@ fn a_fit_explains_most_of_what_a_trained_autoencoder_draws() {
 
 #[test]
 fn a_fitted_preview_that_cannot_be_stored_stays_in_memory() {
-    let folder = model("model_b");
+    let folder = copy_of("model_b");
     let file = folder.path().join(PREVIEW_FILE);
     fs::remove_file(&file).unwrap();
     // A folder stands where the file would be written first.
@@ -98,8 +84,8 @@ fn a_fitted_preview_that_cannot_be_stored_stays_in_memory() {
 
 #[test]
 fn taesd_decodes_as_diffusers_does() {
-    let folder = model("model_a");
-    copy(&fixtures().join("taesd/diffusers"), &folder.path().join("taesd"));
+    let folder = copy_of("model_a");
+    copy_folder(&fixtures().join("taesd/diffusers"), &folder.path().join("taesd"));
     let reference = tensors("taesd/reference.safetensors");
     let found = load(&folder).unwrap().preview(&reference["latents"]).unwrap().unwrap();
     assert_close(&found, &reference["image"].clamp(-1f32, 1f32).unwrap(), 1e-5, "TAESD");
@@ -134,7 +120,7 @@ fn taesdxl_is_the_same_under_the_originals_names() {
     conv("19".to_owned(), 64, 3, true);
 
     let latents = Tensor::from_vec(randn(99, 4 * 6), (1, 4, 2, 3), &Device::Cpu).unwrap();
-    let diffusers = model("model_a");
+    let diffusers = copy_of("model_a");
     fs::create_dir(diffusers.path().join("taesdxl")).unwrap();
     fs::write(diffusers.path().join("taesdxl/config.json"), "{}").unwrap();
     let renamed: HashMap<String, Tensor> = tensors
@@ -150,7 +136,7 @@ fn taesdxl_is_the_same_under_the_originals_names() {
     assert_eq!(expected.dims(), [1, 3, 16, 24]);
 
     for place in ["taesdxl_decoder.safetensors", "taesd/taesdxl_decoder.safetensors"] {
-        let original = model("model_a");
+        let original = copy_of("model_a");
         fs::create_dir_all(original.path().join(place).parent().unwrap()).unwrap();
         candle_core::safetensors::save(&tensors, original.path().join(place)).unwrap();
         let found = load(&original).unwrap().preview(&latents).unwrap().unwrap();
@@ -160,8 +146,8 @@ fn taesdxl_is_the_same_under_the_originals_names() {
 
 #[test]
 fn a_taesd_for_another_model_is_refused() {
-    let folder = model("model_b");
-    copy(&fixtures().join("taesd/diffusers"), &folder.path().join("taesd"));
+    let folder = copy_of("model_b");
+    copy_folder(&fixtures().join("taesd/diffusers"), &folder.path().join("taesd"));
     let error = load(&folder).unwrap_err();
     assert!(error.contains("latent_channels is 4, expected 8"), "{error}");
     for (config, expected) in [
@@ -171,7 +157,7 @@ fn a_taesd_for_another_model_is_refused() {
         (r#"{"act_fn": "silu"}"#, "act_fn is silu, expected relu"),
         (r#"{"upsampling_scaling_factor": 4}"#, "upsampling_scaling_factor is 4, expected 2"),
     ] {
-        let folder = model("model_a");
+        let folder = copy_of("model_a");
         fs::create_dir(folder.path().join("taesd")).unwrap();
         fs::write(folder.path().join("taesd/config.json"), config).unwrap();
         let error = load(&folder).unwrap_err();

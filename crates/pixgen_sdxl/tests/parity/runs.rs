@@ -3,50 +3,11 @@
 use std::ops::ControlFlow;
 
 use pixgen_sdxl::{Error, Pipeline, TextToImage};
-use serde::Deserialize;
 
-use crate::schedulers::kind;
-use crate::support::{MODELS, assert_close, json, pipeline, tensors};
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    scheduler: String,
-    prompt: String,
-    negative_prompt: Option<String>,
-    height_px: usize,
-    width_px: usize,
-    steps: usize,
-    guidance_scale: f64,
-    guidance_rescale: f64,
-    seeds: Vec<u64>,
-    original_size_px: Option<(usize, usize)>,
-    crop_top_left_px: (usize, usize),
-    target_size_px: Option<(usize, usize)>,
-}
-
-impl Case {
-    fn input(self) -> TextToImage {
-        TextToImage {
-            prompt: self.prompt,
-            negative_prompt: self.negative_prompt,
-            width_px: self.width_px,
-            height_px: self.height_px,
-            original_size_px: self.original_size_px,
-            crop_top_left_px: self.crop_top_left_px,
-            target_size_px: self.target_size_px,
-            steps: self.steps,
-            guidance_scale: self.guidance_scale,
-            guidance_rescale: self.guidance_rescale,
-            scheduler: Some(kind(&self.scheduler)),
-            seeds: self.seeds,
-            ..TextToImage::default()
-        }
-    }
-}
+use crate::support::{MODELS, RunCase, assert_close, json, pipeline, tensors};
 
 fn input(model: &str) -> TextToImage {
-    json::<Vec<Case>>(&format!("{model}_runs.json")).remove(1).input()
+    json::<Vec<RunCase>>(&format!("{model}_runs.json")).remove(1).input()
 }
 
 fn draw(pipeline: &Pipeline, input: &TextToImage) -> candle_core::Tensor {
@@ -58,10 +19,10 @@ fn runs_end_where_diffusers_does() {
     for model in MODELS {
         let reference = tensors(&format!("{model}_runs.safetensors"));
         let pipeline = pipeline(model);
-        let cases: Vec<Case> = json(&format!("{model}_runs.json"));
+        let cases: Vec<RunCase> = json(&format!("{model}_runs.json"));
         assert_eq!(cases.len(), 12);
         for case in cases {
-            let name = case.name.clone();
+            let name = &case.name;
             let input = case.input();
             let mut steps = Vec::new();
             let latents = pipeline

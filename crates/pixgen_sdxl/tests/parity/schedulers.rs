@@ -7,7 +7,7 @@ use pixgen_sdxl::{Error, Generator, Prediction, SamplerOptions, SigmaSchedule, S
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
-use crate::support::{assert_close, fixtures, json, relative_error, tensors};
+use crate::support::{assert_close, fixtures, json, kind, relative_error, tensors};
 
 /// The seed of the noise that all trajectories begin with, and its shape.
 const SEED: u64 = 7;
@@ -59,20 +59,6 @@ fn spacing(name: &str) -> Spacing {
         "linspace" => Spacing::Linspace,
         "sgm_uniform" => Spacing::SgmUniform,
         _ => panic!("no spacing {name}"),
-    }
-}
-
-pub fn kind(name: &str) -> SchedulerKind {
-    match name {
-        "euler" => SchedulerKind::Euler,
-        "euler_ancestral" => SchedulerKind::EulerAncestral,
-        "ddim" => SchedulerKind::Ddim,
-        "dpmpp_2m" => SchedulerKind::Dpmpp2m,
-        "dpmpp_2m_sde" => SchedulerKind::Dpmpp2mSde,
-        "unipc" => SchedulerKind::Unipc,
-        "lcm" => SchedulerKind::Lcm,
-        "tcd" => SchedulerKind::Tcd,
-        _ => panic!("no scheduler {name}"),
     }
 }
 

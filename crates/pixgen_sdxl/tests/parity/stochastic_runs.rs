@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use pixgen_sdxl::TextToImage;
 use serde::Deserialize;
 
-use crate::schedulers::{Options, kind};
-use crate::support::{MODELS, assert_close, json, pipeline, relative_error, tensors};
+use crate::schedulers::Options;
+use crate::support::{MODELS, assert_close, json, kind, pipeline, relative_error, tensors};
 
 #[derive(Deserialize)]
 struct Case {

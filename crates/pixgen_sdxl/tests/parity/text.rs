@@ -5,13 +5,12 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use pixgen_sdxl::{ModelSource, Pipeline, PromptOptions, PromptSyntax, TextToImage};
 use serde::Deserialize;
 
-use crate::support::{assert_close, fixtures, json, pipeline, tensors};
+use crate::support::{assert_close, copy_of, json, pipeline, tensors};
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -186,22 +185,9 @@ fn options_out_of_range_are_errors_that_name_them() {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// model_b with text encoders for CLIP's vocabulary, but without tokenizer files.
 fn model_without_tokenizers() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    copy_folder(&fixtures().join("model_b"), folder.path());
+    let folder = copy_of("model_b");
     for tokenizer in ["tokenizer", "tokenizer_2"] {
         fs::remove_dir_all(folder.path().join(tokenizer)).unwrap();
     }

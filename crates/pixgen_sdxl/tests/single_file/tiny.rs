@@ -1,24 +1,24 @@
 //! A tiny SDXL in both layouts, made from a table of names and seeded numbers.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+#[path = "../parity/tables.rs"]
+mod tables;
 
-use flate2::read::GzDecoder;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+
 use pixgen_sdxl::randn;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
-/// One tensor of the diffusers layout and where a single file has it.
+/// One tensor, with its numbers.
 pub struct Row {
     pub component: String,
     pub name: String,
     pub shape: Vec<usize>,
     stored: String,
     stored_shape: Vec<usize>,
-    /// `-`, `0/3` … `2/3` or `T`.
     part: String,
     values: Vec<f32>,
 }
@@ -34,20 +34,10 @@ pub struct Tiny {
     pub rows: Vec<Row>,
 }
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/checkpoints")
-}
-
 impl Tiny {
     pub fn new() -> Self {
-        let mut text = String::new();
-        let file = File::open(fixtures().join("tiny_tensors.tsv.gz")).unwrap();
-        GzDecoder::new(file).read_to_string(&mut text).unwrap();
-        let shape = |text: &str| text.split(',').map(|size| size.parse().unwrap()).collect();
-        let rows = text.lines().map(|line| {
-            let [component, name, sizes, stored, stored_sizes, part] =
-                line.split('\t').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
-            let (shape, stored_shape) = (shape(&sizes), shape(&stored_sizes));
+        let rows = tables::table("tiny").into_iter().map(|row| {
+            let tables::Row { component, name, shape, stored, stored_shape, part } = row;
             Row { component, name, shape, stored, stored_shape, part, values: Vec::new() }
         });
         let mut tiny = Self { rows: rows.collect() };
@@ -84,7 +74,7 @@ impl Tiny {
 
     /// Writes the diffusers layout, without tokenizers.
     pub fn write_folder(&self, folder: &Path, dtype: Dtype) {
-        let configs: Value = serde_json::from_slice(&fs::read(fixtures().join("configs.json")).unwrap()).unwrap();
+        let configs = tables::configs("tiny");
         for component in ["unet", "vae", "text_encoder", "text_encoder_2"] {
             let rows = self.rows.iter().filter(|row| row.component == component);
             let tensors: Vec<Stored> = rows
@@ -95,7 +85,7 @@ impl Tiny {
             }
             let folder = folder.join(component);
             fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join("config.json"), configs["tiny"][component].to_string()).unwrap();
+            fs::write(folder.join("config.json"), configs[component].to_string()).unwrap();
             let stem = if component.starts_with("text") { "model" } else { "diffusion_pytorch_model" };
             write(&folder.join(format!("{stem}.safetensors")), &tensors, dtype, &[]);
         }

@@ -1,21 +1,26 @@
-//! From a prompt to an image tensor.
+//! From a prompt to an image tensor: the loaded model, and what can be asked of its parts.
+//!
+//! `input.rs` is what a run is given, `run.rs` how it draws, `init_image.rs` what it begins with.
 
-use std::ops::ControlFlow;
+mod init_image;
+mod input;
+mod run;
+
+pub use self::init_image::InitImage;
+pub use self::input::TextToImage;
+pub use self::run::StepReport;
 
 use candle_core::{DType, Device, Tensor};
 use pixgen_api::SchedulerKind;
 
 use crate::checkpoint::{Checkpoint, LoadOptions, LoadReport};
 use crate::config::ModelIndex;
-use crate::guidance::guide;
-use crate::init_image::InitImage;
 use crate::lora::{Adapters, LoraFile, LoraReport, LoraStrength};
 use crate::nn::Seamless;
-use crate::noise::{Generator, randn_images};
 use crate::preview::Previews;
-use crate::scheduler::{SamplerOptions, SchedulerConfig};
+use crate::scheduler::SchedulerConfig;
 use crate::text::{EncodedPrompt, PromptOptions, TextEncoders};
-use crate::unet::{Conditioning, FrameAttention, Surroundings, TIME_IDS, Unet};
+use crate::unet::{Surroundings, TIME_IDS, Unet};
 use crate::vae::{Posterior, Vae, VaeTiling};
 use crate::{Error, ModelSource};
 
@@ -34,92 +39,6 @@ pub struct Pipeline {
     zeros_for_no_prompt: bool,
     device: Device,
     adapters: Adapters,
-}
-
-/// One picture, or several of the same prompt.
-#[derive(Clone, Debug)]
-pub struct TextToImage {
-    /// What to draw.
-    pub prompt: String,
-    /// What to keep out. `None` is no text at all, which models with `force_zeros_for_empty_prompt` tell from the
-    /// empty text.
-    pub negative_prompt: Option<String>,
-    /// How both are read: which signs mean something, how long they may be, from which layer of the encoders they come.
-    pub prompt_options: PromptOptions,
-    /// Width of the image in pixels, a multiple of [`Pipeline::size_step_px`].
-    pub width_px: usize,
-    /// Height of the image in pixels, a multiple of [`Pipeline::size_step_px`].
-    pub height_px: usize,
-    /// Size (height, width) that the training image is said to have had; `None` means the image's.
-    pub original_size_px: Option<(usize, usize)>,
-    /// Corner (top, left) at which the training image is said to have been cropped.
-    pub crop_top_left_px: (usize, usize),
-    /// Size (height, width) that the training image is said to have been brought to; `None` means the image's.
-    pub target_size_px: Option<(usize, usize)>,
-    /// Denoising steps, from 1 to the model's training timesteps; not looked at when `sampler` lists timesteps.
-    pub steps: usize,
-    /// Classifier-free guidance scale; up to 1 there is no guidance, and a step takes half the time.
-    pub guidance_scale: f64,
-    /// How far the guided prediction is rescaled to the contrast of the unguided one, 0 to 1.
-    pub guidance_rescale: f64,
-    /// The solver; `None` means the model's own.
-    pub scheduler: Option<SchedulerKind>,
-    /// How the solver walks; left alone, it does what the model's file says.
-    pub sampler: SamplerOptions,
-    /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
-    /// CPU generator; like there, only its low 32 bits count.
-    pub seeds: Vec<u64>,
-    /// The picture to begin with instead of noise alone (image-to-image).
-    pub init_image: Option<InitImage>,
-    /// Where `init_image` is painted anew, (1, 1, height_px, width_px): from 0.5 on it is, below it stays. A latent cell
-    /// goes by its first pixel.
-    pub mask: Option<Tensor>,
-    /// Along which axes the image repeats without a seam; its size there must be a multiple of
-    /// [`Pipeline::seamless_step_px`].
-    pub seamless: Seamless,
-    /// Whether the images of the run share the UNet's self-attention.
-    pub frames: FrameAttention,
-    /// Whether the autoencoder works in tiles.
-    pub tiling: VaeTiling,
-}
-
-impl Default for TextToImage {
-    /// One image of 1024 px with the settings that diffusers draws SDXL with.
-    fn default() -> Self {
-        Self {
-            prompt: String::new(),
-            negative_prompt: None,
-            prompt_options: PromptOptions::default(),
-            width_px: 1024,
-            height_px: 1024,
-            original_size_px: None,
-            crop_top_left_px: (0, 0),
-            target_size_px: None,
-            steps: 50,
-            guidance_scale: 5.0,
-            guidance_rescale: 0.0,
-            scheduler: None,
-            sampler: SamplerOptions::default(),
-            seeds: vec![0],
-            init_image: None,
-            mask: None,
-            seamless: Seamless::OFF,
-            frames: FrameAttention::Independent,
-            tiling: VaeTiling::Auto,
-        }
-    }
-}
-
-/// One denoising step is done.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport<'a> {
-    /// Steps done, from 1.
-    pub step: usize,
-    /// Steps of the run.
-    pub steps: usize,
-    /// The latent that the network expects in the end, (n, latent channels, height, width) in f32 on the model's
-    /// device: food for [`Pipeline::preview`].
-    pub denoised: &'a Tensor,
 }
 
 impl Pipeline {
@@ -143,20 +62,16 @@ impl Pipeline {
     pub fn load_with(source: &ModelSource, options: &LoadOptions) -> Result<(Self, LoadReport), Error> {
         let checkpoint = Checkpoint::open(source, options)?;
         let dtype = if matches!(options.device, Device::Cpu) { DType::F32 } else { options.dtype };
-        let pipeline = Self::load_parts(&checkpoint, &options.device, dtype, Adapters::new(source, options))?;
+        let pipeline = Self::load_parts(&checkpoint, dtype)?;
         // A game may draw from another thread than the one that loads, and each thread has its own stream of GPU work.
         options.device.synchronize()?;
         let report = checkpoint.report().take();
         Ok((pipeline, report))
     }
 
-    /// `adapters` know how to open the model again.
-    pub(crate) fn load_parts(
-        source: &Checkpoint,
-        device: &Device,
-        dtype: DType,
-        adapters: Adapters,
-    ) -> Result<Self, Error> {
+    /// Loads an opened model in `dtype`, whatever the device.
+    pub(crate) fn load_parts(source: &Checkpoint, dtype: DType) -> Result<Self, Error> {
+        let device = &source.options().device;
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
@@ -192,7 +107,7 @@ impl Pipeline {
             previews,
             zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
             device: device.clone(),
-            adapters,
+            adapters: Adapters::new(source.recipe()),
         })
     }
 
@@ -234,69 +149,6 @@ impl Pipeline {
     /// all layers, of the whole UNet). Off at first; turning it off frees the memory.
     pub fn set_keep_originals(&mut self, keep: bool) {
         self.adapters.set_keep_originals(keep);
-    }
-
-    /// Draws: (n, channels, height, width) in f32 on the CPU, values in [-1, 1].
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`] when `observe` breaks; an error that names the field when the input is out of range.
-    pub fn generate(
-        &self,
-        input: &TextToImage,
-        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
-    ) -> Result<Tensor, Error> {
-        let latents = self.generate_latents(input, observe)?;
-        self.decode_with(&latents, input.seamless, input.tiling)
-    }
-
-    /// Draws without decoding: the final latents (n, latent channels, h, w) in f32, as the UNet sees them.
-    ///
-    /// # Errors
-    /// As [`Pipeline::generate`].
-    pub fn generate_latents(
-        &self,
-        input: &TextToImage,
-        observe: &mut dyn FnMut(StepReport<'_>) -> ControlFlow<()>,
-    ) -> Result<Tensor, Error> {
-        self.check(input)?;
-        let kind = input.scheduler.map_or_else(|| self.scheduler.kind(), Ok)?;
-        let mut solver = self.scheduler.solver(kind, input.steps, &input.sampler)?;
-        let guided = input.guidance_scale > 1.0;
-        let conditioning = self.condition(input, guided)?;
-        let surroundings = Surroundings { seamless: input.seamless, frames: input.frames, images: input.seeds.len() };
-        // Each image's noise comes from a generator of its own, which the solver's fresh noise continues.
-        let mut generators: Vec<_> = input.seeds.iter().map(|seed| Generator::new(*seed)).collect();
-        let shape = self.latent_shape(input);
-        let start = self.start(input, solver.as_ref(), &mut generators)?;
-        let mut sample = start.sample;
-        let timesteps = solver.timesteps().to_vec();
-        let steps = timesteps.len() - start.index;
-        for (index, timestep) in timesteps.into_iter().enumerate().skip(start.index) {
-            let scaled = solver.scale_input(index, &sample)?;
-            let output = if guided {
-                // The images with the negative prompt, then the images with the prompt.
-                let both = Tensor::cat(&[&scaled, &scaled], 0)?;
-                let outputs = self.unet.forward(&both, timestep, &conditioning, surroundings)?;
-                let parts = outputs.chunk(2, 0)?;
-                guide(&parts[0], &parts[1], input.guidance_scale, input.guidance_rescale)?
-            } else {
-                self.unet.forward(&scaled, timestep, &conditioning, surroundings)?
-            };
-            let noise = match solver.needs_noise(index) {
-                true => Some(randn_images(&mut generators, shape, &self.device)?),
-                false => None,
-            };
-            let mut stepped = solver.step(index, &output, &sample, noise.as_ref())?;
-            if let Some(repaint) = &start.repaint {
-                stepped = repaint.keep_the_rest(solver.as_ref(), index + 1, &stepped)?;
-            }
-            sample = stepped.sample;
-            let report = StepReport { step: index + 1 - start.index, steps, denoised: &stepped.denoised };
-            if observe(report).is_break() {
-                return Err(Error::Cancelled);
-            }
-        }
-        Ok(sample)
     }
 
     /// Latents (n, latent channels, h, w) as the UNet sees them → images (n, channels, height, width) in f32 on the
@@ -455,90 +307,5 @@ impl Pipeline {
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
-    }
-
-    fn check(&self, input: &TextToImage) -> Result<(), Error> {
-        let step = self.size_step_px();
-        for (name, size) in [("width_px", input.width_px), ("height_px", input.height_px)] {
-            if size == 0 || !size.is_multiple_of(step) {
-                return Err(Error::Input(format!("{name} is {size}, expected a positive multiple of {step}")));
-            }
-        }
-        self.text.check(&input.prompt_options)?;
-        let Seamless { x, y } = input.seamless;
-        let whole = self.seamless_step_px();
-        for (name, size, repeats) in [("width_px", input.width_px, x), ("height_px", input.height_px, y)] {
-            if repeats && !size.is_multiple_of(whole) {
-                return Err(Error::Input(format!(
-                    "{name} is {size}, expected a multiple of {whole} along an axis that repeats (seamless)"
-                )));
-            }
-        }
-        if input.seeds.is_empty() {
-            return Err(Error::Input("seeds is empty, expected one per image".to_owned()));
-        }
-        if !(0.0..f64::INFINITY).contains(&input.guidance_scale) {
-            return Err(Error::Input(format!(
-                "guidance_scale is {}, expected a number from 0 on; up to 1 there is no guidance",
-                input.guidance_scale
-            )));
-        }
-        if !(0.0..=1.0).contains(&input.guidance_rescale) {
-            return Err(Error::Input(format!("guidance_rescale is {}, expected 0 to 1", input.guidance_rescale)));
-        }
-        Ok(())
-    }
-
-    /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
-    fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
-        let (prompt, negative) = self.encode_both(input, guided)?;
-        let (hidden, pooled) = match negative {
-            Some(negative) => {
-                (Tensor::cat(&[negative.hidden, prompt.hidden], 0)?, Tensor::cat(&[negative.pooled, prompt.pooled], 0)?)
-            }
-            None => (prompt.hidden, prompt.pooled),
-        };
-        let size = (input.height_px, input.width_px);
-        let (original, target) = (input.original_size_px.unwrap_or(size), input.target_size_px.unwrap_or(size));
-        let corner = input.crop_top_left_px;
-        let sizes = [original.0, original.1, corner.0, corner.1, target.0, target.1].map(|px| px as f32);
-        let prompts = hidden.dim(0)?;
-        Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
-    }
-
-    /// The prompt and, with guidance, the negative prompt, both of the same length.
-    fn encode_both(&self, input: &TextToImage, guided: bool) -> Result<(EncodedPrompt, Option<EncodedPrompt>), Error> {
-        let options = &input.prompt_options;
-        let read = |text: &str| -> Result<_, Error> {
-            let chunks = self.text.read(text, options)?;
-            if chunks.cut_off > 0 {
-                tracing::warn!(
-                    tokens = chunks.cut_off,
-                    max_chunks = options.max_chunks,
-                    "the end of a prompt is not read"
-                );
-            }
-            Ok(chunks)
-        };
-        let prompt = read(&input.prompt)?;
-        if !guided {
-            return Ok((self.text.encode(&prompt, options.clip_skip)?, None));
-        }
-        if input.negative_prompt.is_none() && self.zeros_for_no_prompt {
-            let prompt = self.text.encode(&prompt, options.clip_skip)?;
-            let negative = prompt.zeros_like()?;
-            return Ok((prompt, Some(negative)));
-        }
-        let negative = read(input.negative_prompt.as_deref().unwrap_or_default())?;
-        let longest = prompt.len().max(negative.len());
-        // diffusers' SDXL pipelines skip no layer for the negative prompt.
-        let negative = self.text.encode(&negative.filled_up_to(longest), 0)?;
-        Ok((self.text.encode(&prompt.filled_up_to(longest), options.clip_skip)?, Some(negative)))
-    }
-
-    /// (latent channels, h, w) of one image.
-    pub(crate) fn latent_shape(&self, input: &TextToImage) -> (usize, usize, usize) {
-        let factor = self.pixels_per_latent();
-        (self.latent_channels(), input.height_px / factor, input.width_px / factor)
     }
 }

@@ -4,9 +4,10 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::{Pipeline, TextToImage};
+use crate::Error;
 use crate::noise::{Generator, randn_images};
 use crate::scheduler::{Solver, Stepped};
-use crate::{Error, Pipeline, TextToImage};
 
 /// From here on a mask asks for new paint.
 const WHITE: f32 = 0.5;
@@ -23,16 +24,16 @@ pub struct InitImage {
 }
 
 /// The beginning of a run.
-pub(crate) struct Start {
+pub(super) struct Start {
     /// (n, latent channels, h, w)
-    pub(crate) sample: Tensor,
+    pub(super) sample: Tensor,
     /// The first step that is taken.
-    pub(crate) index: usize,
-    pub(crate) repaint: Option<Repaint>,
+    pub(super) index: usize,
+    pub(super) repaint: Option<Repaint>,
 }
 
 /// A picture of which a part is kept.
-pub(crate) struct Repaint {
+pub(super) struct Repaint {
     /// (1, 1, h, w): one where the run paints, zero where the picture stays.
     mask: Tensor,
     /// The picture's latents, (n, latent channels, h, w).
@@ -43,7 +44,7 @@ pub(crate) struct Repaint {
 
 impl Repaint {
     /// Puts the picture back where it stays, with as much noise as the step `next` expects.
-    pub(crate) fn keep_the_rest(
+    pub(super) fn keep_the_rest(
         &self,
         solver: &dyn Solver,
         next: usize,
@@ -67,7 +68,7 @@ impl Repaint {
 
 impl Pipeline {
     /// What the run begins with. Noise is drawn in diffusers' order: for the picture's latents, then for the run.
-    pub(crate) fn start(
+    pub(super) fn start(
         &self,
         input: &TextToImage,
         solver: &dyn Solver,
