@@ -70,7 +70,7 @@ mod tests {
         let (groups, images, tokens, heads, head_dim) = (2, 3, 5, 2, 4);
         let tensor = |seed| random(seed, 0.0, 1.0, (groups * images, tokens, heads, head_dim));
         let (q, k, v) = (tensor(1), tensor(2), tensor(3));
-        let shared = attend_to_first(images, [&q, &k, &v], false).unwrap();
+        let shared = attend_to_first(images, [&q, &k, &v]).unwrap();
         assert_eq!(shared.dims(), [groups * images, tokens, heads * head_dim]);
         let row = |x: &Tensor, at| x.narrow(0, at, 1).unwrap();
         for image in 0..groups * images {
@@ -82,7 +82,7 @@ mod tests {
         let own = attention(&q, &k, &v, None).unwrap();
         let second = (row(&shared, 1) - row(&own, 1)).unwrap().abs().unwrap().max_all().unwrap();
         assert!(second.to_scalar::<f32>().unwrap() > 0.1);
-        assert!(attend_to_first(4, [&q, &k, &v], false).is_err());
-        assert!(attend_to_first(0, [&q, &k, &v], false).is_err());
+        assert!(attend_to_first(4, [&q, &k, &v]).is_err());
+        assert!(attend_to_first(0, [&q, &k, &v]).is_err());
     }
 }
