@@ -131,6 +131,8 @@ def main():
 
     sizes_px = (64, 32) if args.tiny else (1024, 512)
     out = {}
+    # Given as f32 numbers: drawn in half precision, the same seed may mean other noise.
+    noise = lambda size, seed: randn(1, 4, size // 8, size // 8, seed=seed)
     randn = lambda *shape, seed: torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     context = unet["cross_attention_dim"]
     pooled = second["projection_dim"]
@@ -151,7 +153,7 @@ def main():
                 out[f"{size}.vae.{name}"] = pipe.vae.decode(to("vae_latent") / .13025).sample.clamp(-1, 1).float().cpu()
             out[f"{size}.latents.{name}"] = pipe(
                 PROMPT, negative_prompt=NEGATIVE, height=size, width=size, num_inference_steps=STEPS,
-                guidance_scale=GUIDANCE, generator=torch.Generator().manual_seed(SEED), output_type="latent",
+                guidance_scale=GUIDANCE, latents=noise(size, SEED).to(device, dtype), output_type="latent",
             ).images.float().cpu()
             say(f"{name}, {size} px, output std {out[f'{size}.unet.{name}'].std():.3f}, "
                 f"latent std {out[f'{size}.latents.{name}'].std():.3f}")
