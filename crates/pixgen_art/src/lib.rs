@@ -11,6 +11,7 @@ pub mod frame;
 mod metrics;
 mod oklab;
 mod palette;
+pub mod restore;
 pub mod scale;
 
 pub use error::{ArtError, MAX_EDGE_PX};

@@ -1,0 +1,106 @@
+//! From a picture that looks like pixel art back to the pixels: grid, kernel, cells.
+//!
+//! A picture of a sprite is the sprite convolved with a kernel, sampled on another grid, blurred and compressed. All of
+//! that but the last is linear, and along each axis on its own, so that it can be inverted by least squares once pitch,
+//! offset, kernel and blur are known; and those are known when the inverted cells, rendered again, give the picture.
+
+mod detect;
+mod invert;
+mod kernel;
+mod lattice;
+mod planes;
+mod spectrum;
+
+use image::RgbaImage;
+pub use kernel::Kernel;
+use planes::Planes;
+
+/// What is known about the grid of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum GridSize {
+    /// Nothing: pitch and offset are found.
+    #[default]
+    Unknown,
+    /// The sprite has this many pixels.
+    Cells {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// One sprite pixel has this many picture pixels, whole or not.
+    Scale {
+        /// Width of a sprite pixel.
+        x_px: f32,
+        /// Height of a sprite pixel.
+        y_px: f32,
+    },
+}
+
+/// The cells along one axis of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Edge of a cell, in picture pixels.
+    pub pitch_px: f32,
+    /// Where the first cell begins; negative when the picture cuts it. Without drift.
+    pub origin_px: f32,
+    /// Number of cells.
+    pub cells: u32,
+    /// Where each pixel centre lies, in cells from the start of the first; drift is in it.
+    pub coordinates: Vec<f32>,
+}
+
+impl Axis {
+    /// How far the cells wander from an even grid at most, in picture pixels.
+    #[must_use]
+    pub fn drift_px(&self) -> f32 {
+        let even = |x: usize| (x as f32 + 0.5 - self.origin_px) / self.pitch_px;
+        let wander = self.coordinates.iter().enumerate().map(|(x, at)| (at - even(x)).abs());
+        wander.fold(0.0, f32::max) * self.pitch_px
+    }
+}
+
+/// The grid of a picture and how its cells were spread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// Columns.
+    pub x: Axis,
+    /// Rows.
+    pub y: Axis,
+    /// The interpolation that explains the picture best.
+    pub kernel: Kernel,
+    /// Standard deviation of the blur, in cells.
+    pub blur_cells: f32,
+    /// Root mean square of what the grid does not explain, averaged over lines, 0 to 1.
+    pub noise: f32,
+    /// Share of the picture's variance that the grid explains on its worse axis, 0 to 1.
+    pub confidence: f32,
+}
+
+impl Grid {
+    /// Finds the grid of a picture.
+    #[must_use]
+    pub fn detect(image: &RgbaImage, size: GridSize) -> Self {
+        detect::detect(&Planes::new(image), size)
+    }
+
+    /// Every pixel a cell: for pictures in which nothing was found.
+    fn none(planes: &Planes) -> Self {
+        let axis = |pixels: usize| Axis {
+            pitch_px: 1.0,
+            origin_px: 0.0,
+            cells: pixels as u32,
+            coordinates: (0..pixels).map(|x| x as f32 + 0.5).collect(),
+        };
+        let (x, y) = (axis(planes.width), axis(planes.height));
+        Self { x, y, kernel: Kernel::Nearest, blur_cells: 0.0, noise: 0.0, confidence: 0.0 }
+    }
+
+    /// The sprite on this grid, by least squares.
+    ///
+    /// Alpha of the result is 0 or 255: a cell is drawn when half of it is.
+    #[must_use]
+    pub fn invert(&self, image: &RgbaImage) -> RgbaImage {
+        invert::Inversion::new(&Planes::new(image), self).sprite(self)
+    }
+}
