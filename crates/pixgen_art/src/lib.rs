@@ -5,12 +5,13 @@
 //! the top. [`fix`] is the whole way from a decoded picture to a sprite; the modules hold its steps.
 
 pub mod alpha;
+pub mod background;
 mod error;
 mod fix;
 pub mod frame;
 mod metrics;
 mod oklab;
-mod palette;
+pub mod palette;
 pub mod restore;
 pub mod scale;
 
@@ -18,4 +19,4 @@ pub use error::{ArtError, MAX_EDGE_PX};
 pub use fix::{FixOptions, fix};
 pub use metrics::Metrics;
 pub use oklab::delta_e;
-pub use palette::{MERGE_DELTA_E, Palette, reduce_colors};
+pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};

@@ -55,8 +55,6 @@ pub struct Case {
     /// What the background's cells look like; `None` where the picture has alpha or the sprite is opaque.
     pub background: Option<RgbaImage>,
     pub picture: RgbaImage,
-    pub scale: (f32, f32),
-    pub kernel: &'static str,
     pub note: String,
 }
 
@@ -165,7 +163,7 @@ pub fn degrade(name: &str, sprite: &RgbaImage, random: &mut Random) -> Case {
     let note = format!(
         "{kernel} {sx:.2}x{sy:.2} off {offset:.2?} drift {drift:.2} blur {blur:.2} noise {noise:.1} jpeg {jpeg:?}"
     );
-    Case { name: name.to_owned(), truth, background, picture, scale: (sx, sy), kernel, note }
+    Case { name: name.to_owned(), truth, background, picture, note }
 }
 
 /// What is painted behind a sprite.

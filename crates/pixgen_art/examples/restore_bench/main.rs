@@ -1,6 +1,6 @@
 //! How well fake pixel art is restored, by this crate and by others on the same pictures.
 //!
-//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
+//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--list]`
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
 //! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow).
@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use degrade::{Case, Random, degrade};
-use image::RgbaImage;
-use pixgen_art::restore::{Grid, GridSize};
+use image::{RgbaImage, imageops};
+use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_art::restore::{Grid, GridSize, restore};
 use score::{Score, score};
 
 struct Options {
@@ -22,17 +23,19 @@ struct Options {
     seed: u64,
     count: usize,
     list: bool,
+    python: Option<String>,
 }
 
 fn options() -> Options {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
-    let mut options = Options { folder: assets, seed: 1, count: 120, list: false };
+    let mut options = Options { folder: assets, seed: 1, count: 120, list: false, python: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--seed" => options.seed = value().parse().unwrap(),
             "--count" => options.count = value().parse().unwrap(),
+            "--python" => options.python = Some(value()),
             "--list" => options.list = true,
             folder => options.folder = folder.into(),
         }
@@ -101,48 +104,112 @@ fn report(name: &str, rows: &[(Score, f64)]) {
     );
 }
 
+/// Runs `peers.py` on the same pictures and scores what it wrote.
+fn peers(python: &str, cases: &[Case]) {
+    let folder = std::env::current_dir().unwrap().join("target/restore_bench");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut list = String::new();
+    for (number, case) in cases.iter().enumerate() {
+        case.picture.save(folder.join(format!("{number}.png"))).unwrap();
+        let (width, height) = case.truth.dimensions();
+        list += &format!("{number} {width} {height} {}\n", u8::from(case.background.is_some()));
+    }
+    std::fs::write(folder.join("cases.txt"), list).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restore_bench/peers.py");
+    let status = std::process::Command::new(python).arg(script).arg(&folder).status().unwrap();
+    assert!(status.success(), "peers.py failed");
+    let text = std::fs::read_to_string(folder.join("peers.txt")).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
+    for version in lines.iter().filter(|line| line[0] == "version") {
+        for cut in ["0", "1"] {
+            // A tool that failed on a picture has recovered nothing of it.
+            let mut rows = Vec::new();
+            for (number, case) in cases.iter().enumerate().filter(|(_, case)| cut == "0" || case.background.is_some()) {
+                let is_row = |line: &&Vec<&str>| {
+                    line[0] == "time" && line[1] == version[1] && line[2] == number.to_string() && line[3] == cut
+                };
+                match lines.iter().find(is_row) {
+                    Some(line) => {
+                        let path = folder.join(format!("{}-{number}-{cut}.png", version[1]));
+                        let result = image::open(path).unwrap().to_rgba8();
+                        rows.push((score(case, &result, cut == "1"), line[4].parse().unwrap()));
+                    }
+                    None => rows.push((Score::default(), 0.0)),
+                }
+            }
+            if rows.iter().any(|(_, seconds)| *seconds > 0.0) {
+                let what = if cut == "1" { ", background removed" } else { "" };
+                report(&format!("{} {}{what}", version[1], version[2]), &rows);
+            }
+        }
+    }
+}
+
 fn main() {
     let options = options();
     let cases = cases(&options);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
     println!("| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let run = |tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {
+    let run = |cut: bool, tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {
         cases
             .iter()
+            .filter(|case| !cut || case.background.is_some())
             .map(|case| {
                 let start = Instant::now();
                 let result = tool(case);
-                (score(case, &result, false), start.elapsed().as_secs_f64())
+                let seconds = start.elapsed().as_secs_f64();
+                (score(case, &result, cut), seconds)
             })
             .collect()
     };
-    let unknown = run(&|case| Grid::detect(&case.picture, GridSize::Unknown).invert(&case.picture));
-    report("unknown scale", &unknown);
-    let given = run(&|case| {
+    let given = |case: &Case| {
         let (width, height) = case.truth.dimensions();
-        Grid::detect(&case.picture, GridSize::Cells { width, height }).invert(&case.picture)
+        GridSize::Cells { width, height }
+    };
+    let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
+    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown));
+    report("pixgen_art, unknown scale", &found);
+    let told = run(false, &|case| restore(&case.picture, given(case)));
+    report("pixgen_art, size given", &told);
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown)));
+    report("pixgen_art, unknown scale, background removed", &cut);
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case))));
+    report("pixgen_art, size given, background removed", &cut);
+    let whole = run(false, &|case| {
+        let (width, height) = case.truth.dimensions();
+        imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
     });
-    report("size given", &given);
+    report("nearest of the image crate, size given", &whole);
+    if let Some(python) = &options.python {
+        peers(python, &cases);
+    }
     if options.list {
-        for ((case, (found, _)), (told, _)) in cases.iter().zip(&unknown).zip(&given) {
+        for ((case, (found, _)), (told, _)) in cases.iter().zip(&found).zip(&told) {
             if !found.exact || told.all < 0.95 {
-                let grid = Grid::detect(&case.picture, GridSize::Unknown);
-                println!(
-                    "{} {:?} {} -> {}x{} ({:.2}x{:.2}) {:?} {:.2} conf {:.3} noise {:.4}; given {:.3}",
-                    case.name,
-                    case.truth.dimensions(),
-                    case.note,
-                    grid.x.cells,
-                    grid.y.cells,
-                    grid.x.pitch_px,
-                    grid.y.pitch_px,
-                    grid.kernel,
-                    grid.blur_cells,
-                    grid.confidence,
-                    grid.noise,
-                    told.all
-                );
+                for size in [GridSize::Unknown, given(case)] {
+                    let grid = Grid::detect(&case.picture, size);
+                    println!(
+                        "{} {:?} {} -> {}x{} ({:.2}x{:.2} at {:.1},{:.1} drift {:.1},{:.1}) {:?} {:.2} conf {:.3} noise {:.4}; given {:.3}",
+                        case.name,
+                        case.truth.dimensions(),
+                        case.note,
+                        grid.x.cells,
+                        grid.y.cells,
+                        grid.x.pitch_px,
+                        grid.y.pitch_px,
+                        grid.x.origin_px,
+                        grid.y.origin_px,
+                        grid.x.drift_px(),
+                        grid.y.drift_px(),
+                        grid.kernel,
+                        grid.blur_cells,
+                        grid.confidence,
+                        grid.noise,
+                        told.all
+                    );
+                }
             }
         }
     }

@@ -41,8 +41,17 @@ const PROBED: usize = 8;
 /// Pairs of candidates that are rendered again.
 const FINALISTS: usize = 1;
 
-/// Price of one cell of wandering.
-const WANDER_PRICE: f64 = 60.0;
+/// Error of a rendering that says nothing: rounding and a little noise.
+const FINE_ERROR: f32 = 0.003;
+
+/// What a blur of one cell must explain better, as a share of the squared error.
+const BLUR_PRICE: f32 = 0.05;
+
+/// Price of one cell of wandering against a straight lattice with as many cells.
+const BEND_PRICE: f64 = 10.0;
+
+/// Price of one cell of wandering against another number of cells.
+const WANDER_PRICE: f64 = 40.0;
 
 /// Offsets of the lattice tried for a candidate, to one cell.
 const PHASES: usize = 6;
@@ -171,13 +180,17 @@ fn probe(line: &Line, pitch_px: f32, freedom_cells: f32) -> Probe {
 
 /// Fits a probed candidate with the kernel that suits it.
 fn fit(line: &Line, probe: Probe, freedom_cells: f32) -> Fit {
-    let Probe { lattice, mut residual, mut footprint, .. } = probe;
+    let Probe { mut lattice, mut residual, mut footprint, .. } = probe;
+    // The probes may have settled on the edges of cells where the true kernel has their centres.
+    let places = [lattice.clone(), Lattice { middle: lattice.middle + 0.5, ..lattice.clone() }];
     for kernel in [Kernel::Area, Kernel::Linear, Kernel::Cubic, Kernel::Lanczos] {
         for blur in [0.0, 0.15, 0.3] {
             let other = Footprint::new(kernel, blur, lattice.pitch_px);
-            let left = lattice.residual(line, &other);
-            if left < residual {
-                (residual, footprint) = (left, other);
+            for place in &places {
+                let left = place.residual(line, &other);
+                if left < residual {
+                    (residual, footprint, lattice) = (left, other.clone(), place.clone());
+                }
             }
         }
     }
@@ -278,15 +291,17 @@ fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs
     for kernel in Kernel::ALL {
         tried.extend(ranked.iter().copied().filter(|(_, k, _)| *k == kernel).take(blurs));
     }
-    let mut best: Option<(f32, Kernel, f32)> = None;
+    let mut best: Option<(f32, f32, Kernel, f32)> = None;
     for (_, kernel, blur) in tried {
         (grid.kernel, grid.blur_cells) = (kernel, blur);
         let error = Inversion::new(planes, grid).error(planes);
-        if best.is_none_or(|(least, _, _)| error < least) {
-            best = Some((error, kernel, blur));
+        // Errors below rounding are equal, and of equals the sharper picture is the likelier.
+        let score = (error * error + FINE_ERROR * FINE_ERROR) * (1.0 + BLUR_PRICE * blur);
+        if best.is_none_or(|(least, ..)| score < least) {
+            best = Some((score, error, kernel, blur));
         }
     }
-    if let Some((error, kernel, blur)) = best {
+    if let Some((_, error, kernel, blur)) = best {
         (grid.kernel, grid.blur_cells, grid.noise) = (kernel, blur, error);
     }
 }
@@ -420,14 +435,16 @@ fn settle(
                     };
                     let residual = start.residual(line, &spreads[axis]);
                     let rigid = refine(line, &spreads[axis], (start, residual), 0.15, 0.06);
-                    let score = |(lattice, residual): &(Lattice, f64)| {
+                    let common = if (count as u32).is_multiple_of(8) { 0.0 } else { COMMON_SIZE };
+                    let score = |(lattice, residual): &(Lattice, f64), price: f64| {
                         let wander: f32 = lattice.drift.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
-                        let common = if (count as u32).is_multiple_of(8) { 0.0 } else { COMMON_SIZE };
-                        f64::from(places) * (residual + floor).ln() + common + WANDER_PRICE * f64::from(wander)
+                        f64::from(places) * (residual + floor).ln() + common + price * f64::from(wander)
                     };
                     let bent = bend(line, &spreads[axis], rigid.clone());
-                    let (straight, curved) = (score(&rigid), score(&bent));
-                    if straight <= curved { (rigid.0, straight) } else { (bent.0, curved) }
+                    let is_straight = score(&rigid, BEND_PRICE) <= score(&bent, BEND_PRICE);
+                    let best = if is_straight { rigid } else { bent };
+                    let score = score(&best, WANDER_PRICE);
+                    (best.0, score)
                 })
                 .collect()
         })

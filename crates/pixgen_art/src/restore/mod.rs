@@ -15,6 +15,22 @@ use image::RgbaImage;
 pub use kernel::Kernel;
 use planes::Planes;
 
+use crate::palette::merge_noise;
+
+/// Colours of cells that lie nearer than this are one: what noise, JPEG and inversion together move a cell's colour by.
+pub const CELL_NOISE_DELTA_E: f32 = 0.03;
+
+/// The sprite that a picture shows: its grid is found, its cells are solved for, and colours that differ by noise only
+/// become one.
+///
+/// A picture that is pixel art already, few colours and no finer grid than its pixels, should not be given here: one
+/// asks [`Grid::detect`] and looks at [`Grid::confidence`] first, or knows the size.
+#[must_use]
+pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
+    let grid = Grid::detect(image, size);
+    merge_noise(&grid.invert(image), CELL_NOISE_DELTA_E)
+}
+
 /// What is known about the grid of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum GridSize {
