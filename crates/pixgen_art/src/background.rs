@@ -247,13 +247,11 @@ impl Surface {
 /// Gaussian elimination; the matrix is symmetric and, by the pull, never singular.
 fn solve(mut matrix: [[f64; TERMS]; TERMS], mut right: [f64; TERMS]) -> [f64; TERMS] {
     for i in 0..TERMS {
-        let pivot = matrix[i][i];
-        for j in i + 1..TERMS {
-            let factor = matrix[j][i] / pivot;
-            for k in i..TERMS {
-                matrix[j][k] -= factor * matrix[i][k];
-            }
-            right[j] -= factor * right[i];
+        let (pivot, pivot_right) = (matrix[i], right[i]);
+        for (row, right) in matrix.iter_mut().zip(&mut right).skip(i + 1) {
+            let factor = row[i] / pivot[i];
+            row.iter_mut().zip(pivot).for_each(|(cell, above)| *cell -= factor * above);
+            *right -= factor * pivot_right;
         }
     }
     for i in (0..TERMS).rev() {

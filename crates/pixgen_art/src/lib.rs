@@ -6,14 +6,18 @@
 
 pub mod alpha;
 pub mod background;
+pub mod dither;
 mod error;
 mod fix;
 pub mod frame;
 mod metrics;
 mod oklab;
+pub mod outline;
 pub mod palette;
 pub mod restore;
 pub mod scale;
+pub mod tile;
+pub mod transform;
 
 pub use error::{ArtError, MAX_EDGE_PX};
 pub use fix::{FixOptions, fix};

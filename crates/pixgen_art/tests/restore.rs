@@ -6,7 +6,7 @@ mod common;
 use common::{KNIGHT_COLORS, Random, knight, noise, with_noise};
 use image::imageops::{FilterType, resize};
 use image::{Rgba, RgbaImage};
-use pixgen_art::restore::{Grid, GridSize};
+use pixgen_art::restore::{Grid, GridSize, sprite_of};
 use pixgen_art::{Palette, scale};
 
 /// The knight on a painted wall, so that alpha plays no part.
@@ -77,5 +77,16 @@ fn any_picture_gives_some_grid() {
                 assert!((0.0..=1.0).contains(&grid.confidence));
             }
         }
+    }
+}
+
+#[test]
+fn pixel_art_passes_through_unchanged_and_twice_is_once() {
+    assert_eq!(sprite_of(&knight()), knight());
+    assert_eq!(sprite_of(&scale::enlarge(&knight(), 5).unwrap()), knight());
+    for (width, height) in [(256, 256), (211, 198)] {
+        let once = sprite_of(&resize(&on_a_wall(), width, height, FilterType::CatmullRom));
+        assert_eq!(once.dimensions(), (32, 32));
+        assert_eq!(sprite_of(&once), once);
     }
 }

@@ -1,6 +1,6 @@
 //! How well fake pixel art is restored, by this crate and by others on the same pictures.
 //!
-//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--list]`
+//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
 //! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow).
@@ -15,7 +15,7 @@ use std::time::Instant;
 use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
 use pixgen_art::background::{BackgroundOptions, remove_background};
-use pixgen_art::restore::{Grid, GridSize, restore};
+use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
 use score::{Score, score};
 
 struct Options {
@@ -24,17 +24,19 @@ struct Options {
     count: usize,
     list: bool,
     python: Option<String>,
+    sheet: Option<String>,
 }
 
 fn options() -> Options {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
-    let mut options = Options { folder: assets, seed: 1, count: 120, list: false, python: None };
+    let mut options = Options { folder: assets, seed: 1, count: 120, list: false, python: None, sheet: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--seed" => options.seed = value().parse().unwrap(),
             "--count" => options.count = value().parse().unwrap(),
+            "--sheet" => options.sheet = Some(value()),
             "--python" => options.python = Some(value()),
             "--list" => options.list = true,
             folder => options.folder = folder.into(),
@@ -102,6 +104,45 @@ fn report(name: &str, rows: &[(Score, f64)]) {
         ratios.get(ratios.len() / 2).copied().unwrap_or(0.0),
         time
     );
+}
+
+/// Counts the sprites that [`sprite_of`] leaves as they are; they are pixel art, so all should be.
+fn pass_through(folder: &Path) {
+    let mut paths = Vec::new();
+    pngs(folder, &mut paths);
+    let (mut clean, mut changed) = (0usize, Vec::new());
+    for path in paths.iter().step_by(paths.len().div_ceil(2000).max(1)) {
+        let sprite = image::open(path).unwrap().to_rgba8();
+        let is_clean = sprite.pixels().all(|pixel| matches!(pixel.0[3], 0 | 255));
+        let colors = sprite.pixels().map(|pixel| pixel.0).collect::<std::collections::HashSet<_>>().len();
+        if is_clean && colors <= 256 {
+            clean += 1;
+            if sprite_of(&sprite) != sprite {
+                changed.push(path.display().to_string());
+            }
+        }
+    }
+    println!("\n{} of {clean} clean sprites pass through unchanged; changed: {changed:?}\n", clean - changed.len());
+}
+
+/// Draws every case before and after, side by side.
+fn sheet(file: &str, cases: &[Case]) {
+    const EDGE: u32 = 96;
+    const COLUMNS: u32 = 10;
+    let fit = |picture: &RgbaImage, filter| {
+        let longest = picture.width().max(picture.height());
+        let scaled = |edge: u32| (edge * EDGE / longest).max(1);
+        imageops::resize(picture, scaled(picture.width()), scaled(picture.height()), filter)
+    };
+    let rows = (cases.len() as u32).div_ceil(COLUMNS);
+    let mut sheet = RgbaImage::from_pixel(COLUMNS * (2 * EDGE + 12), rows * (EDGE + 8), image::Rgba([52, 56, 66, 255]));
+    for (index, case) in cases.iter().enumerate() {
+        let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
+        let after = remove_background(&restore(&case.picture, GridSize::Unknown), &BackgroundOptions::default());
+        imageops::overlay(&mut sheet, &fit(&case.picture, imageops::FilterType::Triangle), x.into(), y.into());
+        imageops::overlay(&mut sheet, &fit(&after, imageops::FilterType::Nearest), (x + EDGE + 4).into(), y.into());
+    }
+    sheet.save(file).unwrap();
 }
 
 /// Runs `peers.py` on the same pictures and scores what it wrote.
@@ -182,6 +223,10 @@ fn main() {
         imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
     });
     report("nearest of the image crate, size given", &whole);
+    pass_through(&options.folder);
+    if let Some(file) = &options.sheet {
+        sheet(file, &cases);
+    }
     if let Some(python) = &options.python {
         peers(python, &cases);
     }

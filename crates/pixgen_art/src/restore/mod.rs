@@ -11,11 +11,14 @@ mod lattice;
 mod planes;
 mod spectrum;
 
+use std::collections::HashSet;
+
 use image::RgbaImage;
 pub use kernel::Kernel;
 use planes::Planes;
 
 use crate::palette::merge_noise;
+use crate::scale::whole_factor;
 
 /// Colours of cells that lie nearer than this are one: what noise, JPEG and inversion together move a cell's colour by.
 pub const CELL_NOISE_DELTA_E: f32 = 0.03;
@@ -23,12 +26,38 @@ pub const CELL_NOISE_DELTA_E: f32 = 0.03;
 /// The sprite that a picture shows: its grid is found, its cells are solved for, and colours that differ by noise only
 /// become one.
 ///
-/// A picture that is pixel art already, few colours and no finer grid than its pixels, should not be given here: one
-/// asks [`Grid::detect`] and looks at [`Grid::confidence`] first, or knows the size.
+/// An image that is pixel art already should not be given here: see [`sprite_of`].
 #[must_use]
 pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
     let grid = Grid::detect(image, size);
     merge_noise(&grid.invert(image), CELL_NOISE_DELTA_E)
+}
+
+/// Most colours of an image that is taken for pixel art as it is.
+const CLEAN_COLORS: usize = 256;
+
+/// The sprite that any image shows, whether it is one already or a picture of one.
+///
+/// An image with at most 256 colours and alpha of 0 and 255 only is pixel art: it is left alone, but for a whole
+/// factor by which it was enlarged without blur. Everything else goes through [`restore`].
+#[must_use]
+pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
+    let has_clean_alpha = image.pixels().all(|pixel| matches!(pixel.0[3], 0 | u8::MAX));
+    if has_clean_alpha && has_few_colors(image) {
+        let factor = whole_factor(image);
+        let (width, height) = (image.width() / factor, image.height() / factor);
+        return RgbaImage::from_fn(width, height, |x, y| *image.get_pixel(x * factor, y * factor));
+    }
+    restore(image, GridSize::Unknown)
+}
+
+/// Whether an image has at most [`CLEAN_COLORS`] colours, counted no further than that.
+fn has_few_colors(image: &RgbaImage) -> bool {
+    let mut colors = HashSet::new();
+    image.pixels().all(|pixel| {
+        colors.insert(pixel.0);
+        colors.len() <= CLEAN_COLORS
+    })
 }
 
 /// What is known about the grid of a picture.
