@@ -1,4 +1,4 @@
-//! Pixel-art image processing: palettes, alpha, trimming and scaling.
+//! Pixel-art image processing: restoring, palettes, backgrounds, dithering, outlines, scaling, tiles.
 //!
 //! Everything here runs on the CPU, gives the same bytes for the same input, and leaves its own
 //! output unchanged: `fix(fix(x)) == fix(x)`. Images are 8-bit sRGB with straight alpha, rows from

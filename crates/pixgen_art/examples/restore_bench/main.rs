@@ -16,6 +16,7 @@ use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
 use pixgen_art::background::{BackgroundOptions, remove_background};
 use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
+use pixgen_art::{outline, reduce_colors, scale};
 use score::{Score, score};
 
 struct Options {
@@ -125,9 +126,45 @@ fn pass_through(folder: &Path) {
     println!("\n{} of {clean} clean sprites pass through unchanged; changed: {changed:?}\n", clean - changed.len());
 }
 
+/// Times the way from a picture of 1024² pixels to a sprite of 128², step by step, the best of five.
+fn large_picture() {
+    let mut random = Random(1);
+    let mut sprite = RgbaImage::from_fn(128, 128, |x, y| {
+        let is_figure = x.abs_diff(64).pow(2) + y.abs_diff(64).pow(2) < 50 * 50;
+        let shade = ((x / 9 * 40 + y / 7 * 25) % 200) as u8;
+        image::Rgba(if is_figure { [shade, 255 - shade, 90, 255] } else { [40, 60, 160, 255] })
+    });
+    sprite.put_pixel(64, 64, image::Rgba([255, 40, 40, 255]));
+    let mut picture = imageops::resize(&sprite, 1024, 1024, imageops::FilterType::CatmullRom);
+    for channel in picture.pixels_mut().flat_map(|pixel| &mut pixel.0[..3]) {
+        *channel = (f32::from(*channel) + random.between(-3.0, 3.0)).clamp(0.0, 255.0) as u8;
+    }
+    let best = |step: &dyn Fn()| {
+        let times = (0..5).map(|_| {
+            let start = Instant::now();
+            step();
+            start.elapsed().as_secs_f64() * 1e3
+        });
+        times.fold(f64::INFINITY, f64::min)
+    };
+    let small = scale::shrink(&picture, 8);
+    let cut = remove_background(&small, &BackgroundOptions::default());
+    let scale_8 = GridSize::Scale { x_px: 8.0, y_px: 8.0 };
+    println!(
+        "1024² to 128², ms: k-centroid {:.1}, background {:.1}, 24 colours {:.1}, orphans {:.1}; inversion at known scale \
+         {:.0}, at unknown scale {:.0}\n",
+        best(&|| drop(scale::shrink(&picture, 8))),
+        best(&|| drop(remove_background(&small, &BackgroundOptions::default()))),
+        best(&|| drop(reduce_colors(&cut, 24))),
+        best(&|| drop(outline::remove_orphans(&cut, 0.2))),
+        best(&|| drop(restore(&picture, scale_8))),
+        best(&|| drop(restore(&picture, GridSize::Unknown))),
+    );
+}
+
 /// Draws every case before and after, side by side.
 fn sheet(file: &str, cases: &[Case]) {
-    const EDGE: u32 = 96;
+    const EDGE: u32 = 64;
     const COLUMNS: u32 = 10;
     let fit = |picture: &RgbaImage, filter| {
         let longest = picture.width().max(picture.height());
@@ -138,7 +175,11 @@ fn sheet(file: &str, cases: &[Case]) {
     let mut sheet = RgbaImage::from_pixel(COLUMNS * (2 * EDGE + 12), rows * (EDGE + 8), image::Rgba([52, 56, 66, 255]));
     for (index, case) in cases.iter().enumerate() {
         let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
-        let after = remove_background(&restore(&case.picture, GridSize::Unknown), &BackgroundOptions::default());
+        let sprite = restore(&case.picture, GridSize::Unknown);
+        let after = match case.background {
+            Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
+            None => sprite,
+        };
         imageops::overlay(&mut sheet, &fit(&case.picture, imageops::FilterType::Triangle), x.into(), y.into());
         imageops::overlay(&mut sheet, &fit(&after, imageops::FilterType::Nearest), (x + EDGE + 4).into(), y.into());
     }
@@ -224,6 +265,7 @@ fn main() {
     });
     report("nearest of the image crate, size given", &whole);
     pass_through(&options.folder);
+    large_picture();
     if let Some(file) = &options.sheet {
         sheet(file, &cases);
     }
