@@ -5,6 +5,7 @@
 //! offset, kernel and blur are known; and those are known when the inverted cells, rendered again, give the picture.
 
 mod detect;
+mod fit;
 mod invert;
 mod kernel;
 mod lattice;
@@ -127,18 +128,6 @@ impl Grid {
     #[must_use]
     pub fn detect(image: &RgbaImage, size: GridSize) -> Self {
         detect::detect(&Planes::new(image), size)
-    }
-
-    /// Every pixel a cell: for pictures in which nothing was found.
-    fn none(planes: &Planes) -> Self {
-        let axis = |pixels: usize| Axis {
-            pitch_px: 1.0,
-            origin_px: 0.0,
-            cells: pixels as u32,
-            coordinates: (0..pixels).map(|x| x as f32 + 0.5).collect(),
-        };
-        let (x, y) = (axis(planes.width), axis(planes.height));
-        Self { x, y, kernel: Kernel::Nearest, blur_cells: 0.0, noise: 0.0, confidence: 0.0 }
     }
 
     /// The sprite on this grid, by least squares.
