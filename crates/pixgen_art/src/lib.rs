@@ -1,20 +1,26 @@
-//! Pixel-art image processing: palettes, alpha, trimming and scaling.
+//! Pixel-art image processing: restoring, palettes, backgrounds, dithering, outlines, scaling, tiles.
 //!
 //! Everything here runs on the CPU, gives the same bytes for the same input, and leaves its own
 //! output unchanged: `fix(fix(x)) == fix(x)`. Images are 8-bit sRGB with straight alpha, rows from
 //! the top. [`fix`] is the whole way from a decoded picture to a sprite; the modules hold its steps.
 
 pub mod alpha;
+pub mod background;
+pub mod dither;
 mod error;
 mod fix;
 pub mod frame;
 mod metrics;
 mod oklab;
-mod palette;
+pub mod outline;
+pub mod palette;
+pub mod restore;
 pub mod scale;
+pub mod tile;
+pub mod transform;
 
 pub use error::{ArtError, MAX_EDGE_PX};
 pub use fix::{FixOptions, fix};
 pub use metrics::Metrics;
 pub use oklab::delta_e;
-pub use palette::{MERGE_DELTA_E, Palette, reduce_colors};
+pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};

@@ -19,6 +19,14 @@ pub(crate) fn lab(rgb: [u8; 3]) -> Lab {
     [l, a, b]
 }
 
+/// The colour of a point, the inverse of [`lab`].
+pub(crate) fn rgb([l, a, b]: Lab) -> [u8; 3] {
+    let lit: LinSrgb<f32> = Oklab::new(l, a, b).into_color();
+    let dark = LinSrgb::new(lit.red - ROOM_LIGHT, lit.green - ROOM_LIGHT, lit.blue - ROOM_LIGHT);
+    let srgb: Srgb<f32> = Srgb::from_linear(dark);
+    [srgb.red, srgb.green, srgb.blue].map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
+}
+
 /// Squared distance of two points.
 pub(crate) fn distance_squared(a: Lab, b: Lab) -> f32 {
     let [l, x, y] = [a[0] - b[0], a[1] - b[1], a[2] - b[2]];

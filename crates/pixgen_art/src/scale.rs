@@ -37,6 +37,35 @@ pub fn shrink(image: &RgbaImage, factor: u32) -> RgbaImage {
     })
 }
 
+/// The largest whole number by which the image was enlarged without blur: every `factor`×`factor` square from the upper
+/// left corner has one colour. 1 for an image that was not enlarged, and for one without edges.
+#[must_use]
+pub fn whole_factor(image: &RgbaImage) -> u32 {
+    let (width, height) = image.dimensions();
+    if width == 0 || height == 0 {
+        return 1;
+    }
+    let mut factor = gcd(width, height);
+    let mut has_edges = false;
+    for (x, y, pixel) in image.enumerate_pixels() {
+        if x > 0 && image.get_pixel(x - 1, y) != pixel {
+            (factor, has_edges) = (gcd(factor, x), true);
+        }
+        if y > 0 && image.get_pixel(x, y - 1) != pixel {
+            (factor, has_edges) = (gcd(factor, y), true);
+        }
+        if factor == 1 {
+            return 1;
+        }
+    }
+    if has_edges { factor } else { 1 }
+}
+
+/// Greatest common divisor.
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 /// A pixel of a cell with its weight in the vote.
 struct Voter {
     rgb: [u8; 3],
@@ -130,6 +159,15 @@ mod tests {
             assert_eq!(large.dimensions(), (7 * factor, 5 * factor));
             assert_eq!(shrink(&large, factor), sprite(), "factor {factor}");
         }
+    }
+
+    #[test]
+    fn an_enlargement_is_recognised() {
+        for factor in [1, 2, 3, 8] {
+            assert_eq!(whole_factor(&enlarge(&sprite(), factor).unwrap()), factor);
+        }
+        assert_eq!(whole_factor(&RgbaImage::from_pixel(16, 16, Rgba([1, 2, 3, 255]))), 1);
+        assert_eq!(whole_factor(&RgbaImage::new(0, 4)), 1);
     }
 
     #[test]

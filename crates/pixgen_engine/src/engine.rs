@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
+use pixgen_art::background::{BackgroundOptions, remove_background};
 
 use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, sdxl};
 
@@ -259,11 +260,17 @@ impl Worker {
         let mut images = Vec::new();
         for image in 0..job.request.count {
             let drawing = Drawing { plan: &plan, image, seed: plan.image_seed(image) };
-            let painted = loaded.backend.draw(drawing, &progress)?;
+            let mut painted = loaded.backend.draw(drawing, &progress)?;
             go_on()?; // Nothing of a cancelled job is stored or shown.
-            if image == 0 && plan.fix.cut_out && painted.pixels().all(|pixel| pixel.0[3] == 255) {
-                let name = &loaded.backend.info().name;
-                report(EventKind::Warning(format!("{name} paints no transparency: the background stays")))?;
+            if plan.fix.cut_out && is_opaque(&painted) {
+                // The model paints no transparency: what its border shows is the background.
+                painted = remove_background(&painted, &BackgroundOptions::default());
+                if image == 0 && is_opaque(&painted) {
+                    let name = &loaded.backend.info().name;
+                    report(EventKind::Warning(format!(
+                        "{name} paints no transparency and its picture has no even background: the background stays"
+                    )))?;
+                }
             }
             let sprite = pixgen_art::fix(&painted, &plan.fix);
             let sprite = pixgen_art::scale::enlarge(&sprite, plan.enlarge)
@@ -275,6 +282,11 @@ impl Worker {
         }
         Ok(images)
     }
+}
+
+/// Whether every pixel is opaque.
+fn is_opaque(image: &image::RgbaImage) -> bool {
+    image.pixels().all(|pixel| pixel.0[3] == u8::MAX)
 }
 
 /// The model for a job: the one that is loaded, or the one that is loaded in its place.

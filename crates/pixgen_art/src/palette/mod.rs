@@ -6,11 +6,15 @@
 //! places of the palette, (3) every place is taken by a colour that the image really has, so that
 //! no colour is a grey average of two.
 
+mod classic;
+pub mod format;
+
 use std::collections::HashMap;
 
 use image::RgbaImage;
 
-use crate::oklab::{Lab, distance_squared, lab, weighted_mean};
+pub use self::classic::Classic;
+use crate::oklab::{Lab, distance_squared, lab, rgb, weighted_mean};
 
 /// Colours nearer than this look the same and become one when colours are reduced: the just noticeable
 /// difference of OKLab, as CSS Color 4 uses it for gamut mapping. It spans noise of ±2 levels.
@@ -18,6 +22,9 @@ pub const MERGE_DELTA_E: f32 = 0.02;
 
 /// Lloyd's algorithm ends by itself, nearly always within 20 rounds; this bounds the worst case.
 const MAX_ROUNDS: usize = 64;
+
+/// Passes of [`merge_noise`].
+const MERGE_ROUNDS: usize = 3;
 
 /// The distinct opaque colours of an image or of several, from dark to light and then by hue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +80,7 @@ impl Palette {
         let mut swatches = swatches(images);
         if swatches.len() > max_colors {
             // The second round merges what the first moved together by choosing each group's colour.
-            swatches = merge_alike(&merge_alike(&swatches));
+            swatches = merge_alike(&merge_alike(&swatches, MERGE_DELTA_E), MERGE_DELTA_E);
         }
         if swatches.len() > max_colors {
             return Self::new(k_means(&swatches, max_colors));
@@ -130,6 +137,58 @@ pub fn reduce_colors(image: &RgbaImage, max_colors: u32) -> RgbaImage {
     Palette::reduced(image, max_colors).apply(image)
 }
 
+/// The image with colours that differ by noise only made one: the mean of each group.
+///
+/// The number of colours is chosen by this criterion: two colours are two as long as they lie at least
+/// `noise_delta_e` apart, which is what the picture's noise moves a colour by. Two passes
+/// after the first let the groups settle around their means.
+#[must_use]
+pub fn merge_noise(image: &RgbaImage, noise_delta_e: f32) -> RgbaImage {
+    if noise_delta_e <= 0.0 {
+        return image.clone();
+    }
+    let swatches = swatches([image]);
+    let seeds = groups_alike(&swatches, noise_delta_e);
+    let mean = |group: &[&Swatch]| weighted_mean(group.iter().map(|swatch| (swatch.lab, swatch.count as f32)));
+    let mut centers: Vec<Lab> = seeds.iter().filter_map(|group| mean(group)).collect();
+    let mut targets: HashMap<[u8; 3], [u8; 3]> = HashMap::new();
+    for _ in 0..MERGE_ROUNDS {
+        let mut groups: Vec<Vec<&Swatch>> = vec![Vec::new(); centers.len()];
+        for swatch in &swatches {
+            if let Some(index) = nearest(&centers, swatch.lab) {
+                groups[index].push(swatch);
+            }
+        }
+        groups.retain(|group| !group.is_empty());
+        // Groups whose means came nearer than the noise are one.
+        let means: Vec<(Lab, u32)> = groups.iter().filter_map(|g| Some((mean(g)?, use_of(g)))).collect();
+        centers = joined(means, noise_delta_e);
+        targets = swatches
+            .iter()
+            .filter_map(|swatch| Some((swatch.rgb, rgb(centers[nearest(&centers, swatch.lab)?]))))
+            .collect();
+    }
+    let mut merged = image.clone();
+    for pixel in merged.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
+        let [r, g, b, a] = pixel.0;
+        let [r, g, b] = targets.get(&[r, g, b]).copied().unwrap_or([r, g, b]);
+        pixel.0 = [r, g, b, a];
+    }
+    merged
+}
+
+/// Centres with those that lie within `threshold` of a more used one left out.
+fn joined(mut means: Vec<(Lab, u32)>, threshold: f32) -> Vec<Lab> {
+    means.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut kept: Vec<Lab> = Vec::new();
+    for (lab, _) in means {
+        if !kept.iter().any(|other| distance_squared(*other, lab) < threshold * threshold) {
+            kept.push(lab);
+        }
+    }
+    kept
+}
+
 /// Hue angle in radians; greys, whose angle is noise, get 0.
 fn hue([_, a, b]: Lab) -> f32 {
     if a.hypot(b) < MERGE_DELTA_E { 0.0 } else { b.atan2(a).rem_euclid(std::f32::consts::TAU) }
@@ -161,11 +220,25 @@ fn sort_by_use(swatches: &mut [Swatch]) {
     swatches.sort_by(|a, b| b.count.cmp(&a.count).then(a.rgb.cmp(&b.rgb)));
 }
 
-/// Makes one swatch of each group that lies within [`MERGE_DELTA_E`] of a more used colour.
+/// Makes one swatch of each group that lies within `threshold` of a more used colour.
 ///
 /// `swatches` is sorted by use: whoever finds no more used colour nearby founds a group.
-fn merge_alike(swatches: &[Swatch]) -> Vec<Swatch> {
-    let cell = |lab: Lab| lab.map(|part| (part / MERGE_DELTA_E).floor() as i32);
+fn merge_alike(swatches: &[Swatch], threshold: f32) -> Vec<Swatch> {
+    let groups = groups_alike(swatches, threshold);
+    let mut merged: Vec<_> =
+        groups.iter().map(|group| Swatch { count: use_of(group), ..representative(group).clone() }).collect();
+    sort_by_use(&mut merged);
+    merged
+}
+
+/// How many pixels have a colour of the group.
+fn use_of(group: &[&Swatch]) -> u32 {
+    group.iter().fold(0u32, |sum, swatch| sum.saturating_add(swatch.count))
+}
+
+/// The groups of swatches that lie within `threshold` of a more used one.
+fn groups_alike(swatches: &[Swatch], threshold: f32) -> Vec<Vec<&Swatch>> {
+    let cell = |lab: Lab| lab.map(|part| (part / threshold).floor() as i32);
     let mut founders: Vec<Lab> = Vec::new();
     let mut groups: Vec<Vec<&Swatch>> = Vec::new();
     // Founders by grid cell: with cells as wide as the threshold, only 27 of them can hold a match.
@@ -177,7 +250,7 @@ fn merge_alike(swatches: &[Swatch]) -> Vec<Swatch> {
         let candidates = around.filter_map(|cell| grid.get(&cell)).flatten();
         let best = candidates
             .map(|index| (distance_squared(founders[*index], swatch.lab), *index))
-            .filter(|(distance, _)| *distance < MERGE_DELTA_E * MERGE_DELTA_E)
+            .filter(|(distance, _)| *distance < threshold * threshold)
             .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         match best {
             Some((_, index)) => groups[index].push(swatch),
@@ -188,16 +261,7 @@ fn merge_alike(swatches: &[Swatch]) -> Vec<Swatch> {
             }
         }
     }
-    let mut merged: Vec<_> = groups
-        .iter()
-        .map(|group| {
-            let count = group.iter().fold(0u32, |sum, swatch| sum.saturating_add(swatch.count));
-            let Swatch { rgb, lab, .. } = *representative(group);
-            Swatch { rgb, lab, count }
-        })
-        .collect();
-    sort_by_use(&mut merged);
-    merged
+    groups
 }
 
 /// The colour that stands for a group: the most used one, unless that more than doubles the

@@ -1,0 +1,303 @@
+//! How well fake pixel art is restored, by this crate and by others on the same pictures.
+//!
+//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
+//!
+//! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
+//! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow).
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
+
+mod degrade;
+mod score;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use degrade::{Case, Random, degrade};
+use image::{RgbaImage, imageops};
+use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
+use pixgen_art::{outline, reduce_colors, scale};
+use score::{Score, score};
+
+struct Options {
+    folder: PathBuf,
+    seed: u64,
+    count: usize,
+    list: bool,
+    python: Option<String>,
+    sheet: Option<String>,
+}
+
+fn options() -> Options {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+    let mut options = Options { folder: assets, seed: 1, count: 120, list: false, python: None, sheet: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+        match argument.as_str() {
+            "--seed" => options.seed = value().parse().unwrap(),
+            "--count" => options.count = value().parse().unwrap(),
+            "--sheet" => options.sheet = Some(value()),
+            "--python" => options.python = Some(value()),
+            "--list" => options.list = true,
+            folder => options.folder = folder.into(),
+        }
+    }
+    options
+}
+
+/// Every PNG below a folder, in order.
+fn pngs(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            pngs(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "png") {
+            found.push(path);
+        }
+    }
+    found.sort();
+}
+
+/// The cases of a seed: sprites of 12 to 96 pixels with at least four colours, drawn from the whole folder.
+fn cases(options: &Options) -> Vec<Case> {
+    let mut paths = Vec::new();
+    pngs(&options.folder, &mut paths);
+    let mut random = Random(options.seed.wrapping_mul(0x5DEE_CE66_D1CE_4E5B));
+    let mut cases = Vec::new();
+    let mut tries = 0;
+    while cases.len() < options.count && tries < 40 * options.count {
+        tries += 1;
+        let path = &paths[random.below(paths.len())];
+        let sprite = image::open(path).unwrap().to_rgba8();
+        let colors = sprite.pixels().filter(|p| p.0[3] >= 128).map(|p| p.0).collect::<std::collections::HashSet<_>>();
+        let edge = sprite.width().min(sprite.height())..=sprite.width().max(sprite.height());
+        if *edge.start() < 12 || *edge.end() > 96 || colors.len() < 4 {
+            continue;
+        }
+        let name = path.strip_prefix(&options.folder).unwrap_or(path).display().to_string();
+        cases.push(degrade(&name, &sprite, &mut random));
+    }
+    cases
+}
+
+/// Scores of one tool over all cases.
+fn report(name: &str, rows: &[(Score, f64)]) {
+    let count = rows.len().max(1) as f32;
+    let share = |value: &dyn Fn(&Score) -> f32| 100.0 * rows.iter().map(|(s, _)| value(s)).sum::<f32>() / count;
+    let over = |value: &dyn Fn(&Score) -> Option<f32>| {
+        let values: Vec<f32> = rows.iter().filter_map(|(s, _)| value(s)).collect();
+        100.0 * values.iter().sum::<f32>() / values.len().max(1) as f32
+    };
+    let exact: Vec<_> = rows.iter().filter(|(s, _)| s.exact).collect();
+    let given = 100.0 * exact.iter().map(|(s, _)| s.all).sum::<f32>() / exact.len().max(1) as f32;
+    let mut ratios: Vec<f32> = rows.iter().map(|(s, _)| s.colors_ratio).collect();
+    ratios.sort_by(f32::total_cmp);
+    let time = rows.iter().map(|(_, t)| t).sum::<f64>() / f64::from(count);
+    println!(
+        "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {given:.1} | {:.1} | {:.1} | {:.2} | {:.3} |",
+        share(&|s| f32::from(u8::from(s.exact))),
+        share(&|s| f32::from(u8::from(s.within_one))),
+        share(&|s| s.all),
+        share(&|s| s.drawn),
+        over(&|s| s.alpha),
+        over(&|s| s.iou),
+        ratios.get(ratios.len() / 2).copied().unwrap_or(0.0),
+        time
+    );
+}
+
+/// Counts the sprites that [`sprite_of`] leaves as they are; they are pixel art, so all should be.
+fn pass_through(folder: &Path) {
+    let mut paths = Vec::new();
+    pngs(folder, &mut paths);
+    let (mut clean, mut changed) = (0usize, Vec::new());
+    for path in paths.iter().step_by(paths.len().div_ceil(2000).max(1)) {
+        let sprite = image::open(path).unwrap().to_rgba8();
+        let is_clean = sprite.pixels().all(|pixel| matches!(pixel.0[3], 0 | 255));
+        let colors = sprite.pixels().map(|pixel| pixel.0).collect::<std::collections::HashSet<_>>().len();
+        if is_clean && colors <= 256 {
+            clean += 1;
+            if sprite_of(&sprite) != sprite {
+                changed.push(path.display().to_string());
+            }
+        }
+    }
+    println!("\n{} of {clean} clean sprites pass through unchanged; changed: {changed:?}\n", clean - changed.len());
+}
+
+/// Times the way from a picture of 1024² pixels to a sprite of 128², step by step, the best of five.
+fn large_picture() {
+    let mut random = Random(1);
+    let mut sprite = RgbaImage::from_fn(128, 128, |x, y| {
+        let is_figure = x.abs_diff(64).pow(2) + y.abs_diff(64).pow(2) < 50 * 50;
+        let shade = ((x / 9 * 40 + y / 7 * 25) % 200) as u8;
+        image::Rgba(if is_figure { [shade, 255 - shade, 90, 255] } else { [40, 60, 160, 255] })
+    });
+    sprite.put_pixel(64, 64, image::Rgba([255, 40, 40, 255]));
+    let mut picture = imageops::resize(&sprite, 1024, 1024, imageops::FilterType::CatmullRom);
+    for channel in picture.pixels_mut().flat_map(|pixel| &mut pixel.0[..3]) {
+        *channel = (f32::from(*channel) + random.between(-3.0, 3.0)).clamp(0.0, 255.0) as u8;
+    }
+    let best = |step: &dyn Fn()| {
+        let times = (0..5).map(|_| {
+            let start = Instant::now();
+            step();
+            start.elapsed().as_secs_f64() * 1e3
+        });
+        times.fold(f64::INFINITY, f64::min)
+    };
+    let small = scale::shrink(&picture, 8);
+    let cut = remove_background(&small, &BackgroundOptions::default());
+    let scale_8 = GridSize::Scale { x_px: 8.0, y_px: 8.0 };
+    println!(
+        "1024² to 128², ms: k-centroid {:.1}, background {:.1}, 24 colours {:.1}, orphans {:.1}; inversion at known scale \
+         {:.0}, at unknown scale {:.0}\n",
+        best(&|| drop(scale::shrink(&picture, 8))),
+        best(&|| drop(remove_background(&small, &BackgroundOptions::default()))),
+        best(&|| drop(reduce_colors(&cut, 24))),
+        best(&|| drop(outline::remove_orphans(&cut, 0.2))),
+        best(&|| drop(restore(&picture, scale_8))),
+        best(&|| drop(restore(&picture, GridSize::Unknown))),
+    );
+}
+
+/// Draws every case before and after, side by side.
+fn sheet(file: &str, cases: &[Case]) {
+    const EDGE: u32 = 64;
+    const COLUMNS: u32 = 10;
+    let fit = |picture: &RgbaImage, filter| {
+        let longest = picture.width().max(picture.height());
+        let scaled = |edge: u32| (edge * EDGE / longest).max(1);
+        imageops::resize(picture, scaled(picture.width()), scaled(picture.height()), filter)
+    };
+    let rows = (cases.len() as u32).div_ceil(COLUMNS);
+    let mut sheet = RgbaImage::from_pixel(COLUMNS * (2 * EDGE + 12), rows * (EDGE + 8), image::Rgba([52, 56, 66, 255]));
+    for (index, case) in cases.iter().enumerate() {
+        let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
+        let sprite = restore(&case.picture, GridSize::Unknown);
+        let after = match case.background {
+            Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
+            None => sprite,
+        };
+        imageops::overlay(&mut sheet, &fit(&case.picture, imageops::FilterType::Triangle), x.into(), y.into());
+        imageops::overlay(&mut sheet, &fit(&after, imageops::FilterType::Nearest), (x + EDGE + 4).into(), y.into());
+    }
+    sheet.save(file).unwrap();
+}
+
+/// Runs `peers.py` on the same pictures and scores what it wrote.
+fn peers(python: &str, cases: &[Case]) {
+    let folder = std::env::current_dir().unwrap().join("target/restore_bench");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut list = String::new();
+    for (number, case) in cases.iter().enumerate() {
+        case.picture.save(folder.join(format!("{number}.png"))).unwrap();
+        let (width, height) = case.truth.dimensions();
+        list += &format!("{number} {width} {height} {}\n", u8::from(case.background.is_some()));
+    }
+    std::fs::write(folder.join("cases.txt"), list).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restore_bench/peers.py");
+    let status = std::process::Command::new(python).arg(script).arg(&folder).status().unwrap();
+    assert!(status.success(), "peers.py failed");
+    let text = std::fs::read_to_string(folder.join("peers.txt")).unwrap();
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
+    for version in lines.iter().filter(|line| line[0] == "version") {
+        for cut in ["0", "1"] {
+            // A tool that failed on a picture has recovered nothing of it.
+            let mut rows = Vec::new();
+            for (number, case) in cases.iter().enumerate().filter(|(_, case)| cut == "0" || case.background.is_some()) {
+                let is_row = |line: &&Vec<&str>| {
+                    line[0] == "time" && line[1] == version[1] && line[2] == number.to_string() && line[3] == cut
+                };
+                match lines.iter().find(is_row) {
+                    Some(line) => {
+                        let path = folder.join(format!("{}-{number}-{cut}.png", version[1]));
+                        let result = image::open(path).unwrap().to_rgba8();
+                        rows.push((score(case, &result, cut == "1"), line[4].parse().unwrap()));
+                    }
+                    None => rows.push((Score::default(), 0.0)),
+                }
+            }
+            if rows.iter().any(|(_, seconds)| *seconds > 0.0) {
+                let what = if cut == "1" { ", background removed" } else { "" };
+                report(&format!("{} {}{what}", version[1], version[2]), &rows);
+            }
+        }
+    }
+}
+
+fn main() {
+    let options = options();
+    let cases = cases(&options);
+    println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
+    println!("| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s |");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    let run = |cut: bool, tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {
+        cases
+            .iter()
+            .filter(|case| !cut || case.background.is_some())
+            .map(|case| {
+                let start = Instant::now();
+                let result = tool(case);
+                let seconds = start.elapsed().as_secs_f64();
+                (score(case, &result, cut), seconds)
+            })
+            .collect()
+    };
+    let given = |case: &Case| {
+        let (width, height) = case.truth.dimensions();
+        GridSize::Cells { width, height }
+    };
+    let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
+    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown));
+    report("pixgen_art, unknown scale", &found);
+    let told = run(false, &|case| restore(&case.picture, given(case)));
+    report("pixgen_art, size given", &told);
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown)));
+    report("pixgen_art, unknown scale, background removed", &cut);
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case))));
+    report("pixgen_art, size given, background removed", &cut);
+    let whole = run(false, &|case| {
+        let (width, height) = case.truth.dimensions();
+        imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
+    });
+    report("nearest of the image crate, size given", &whole);
+    pass_through(&options.folder);
+    large_picture();
+    if let Some(file) = &options.sheet {
+        sheet(file, &cases);
+    }
+    if let Some(python) = &options.python {
+        peers(python, &cases);
+    }
+    if options.list {
+        for ((case, (found, _)), (told, _)) in cases.iter().zip(&found).zip(&told) {
+            if !found.exact || told.all < 0.95 {
+                for size in [GridSize::Unknown, given(case)] {
+                    let grid = Grid::detect(&case.picture, size);
+                    println!(
+                        "{} {:?} {} -> {}x{} ({:.2}x{:.2} at {:.1},{:.1} drift {:.1},{:.1}) {:?} {:.2} conf {:.3} noise {:.4}; given {:.3}",
+                        case.name,
+                        case.truth.dimensions(),
+                        case.note,
+                        grid.x.cells,
+                        grid.y.cells,
+                        grid.x.pitch_px,
+                        grid.y.pitch_px,
+                        grid.x.origin_px,
+                        grid.y.origin_px,
+                        grid.x.drift_px(),
+                        grid.y.drift_px(),
+                        grid.kernel,
+                        grid.blur_cells,
+                        grid.confidence,
+                        grid.noise,
+                        told.all
+                    );
+                }
+            }
+        }
+    }
+}

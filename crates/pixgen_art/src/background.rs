@@ -1,0 +1,317 @@
+//! Cutting a sprite out of a painted background.
+//!
+//! The background is what the border shows: a colour that may change slowly over the picture and carry some noise. A
+//! surface of second degree is fitted to the border's colours in OKLab, robustly, since a sprite may touch the border;
+//! what fits the surface and is connected to the border is background, and so are enclosed holes that fit as well.
+
+use image::{Rgba, RgbaImage};
+
+use crate::alpha::OPAQUE_FROM;
+use crate::oklab::{Lab, distance_squared, lab, weighted_mean};
+
+/// What counts as background.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BackgroundOptions {
+    /// How far a colour may lie from the background's, in OKLab; `None` takes it from the border's own noise.
+    pub tolerance: Option<f32>,
+    /// Whether enclosed parts of the background's colour are cut out too, as between an arm and a body.
+    pub holes: bool,
+    /// The background's colour where it is known; `None` takes it from the border.
+    pub key: Option<[u8; 3]>,
+}
+
+impl Default for BackgroundOptions {
+    fn default() -> Self {
+        Self { tolerance: None, holes: true, key: None }
+    }
+}
+
+/// Smallest and largest tolerance that the border's noise may lead to.
+const TOLERANCE: (f32, f32) = (0.03, 0.10);
+
+/// Share of the border that must agree on a background.
+const BORDER_SHARE: f32 = 0.35;
+
+/// Enclosed parts smaller than this are details of the sprite, in pixels.
+const MIN_HOLE_PX: usize = 2;
+
+/// Rounds of fitting the surface and flooding.
+const ROUNDS: usize = 3;
+
+/// Terms of a surface of second degree.
+const TERMS: usize = 6;
+
+/// The image with its background transparent, unchanged where its border shows no background or it is already cut out.
+#[must_use]
+pub fn remove_background(image: &RgbaImage, options: &BackgroundOptions) -> RgbaImage {
+    match background_mask(image, options) {
+        Some(mask) => {
+            let mut cut = image.clone();
+            for (pixel, is_background) in cut.pixels_mut().zip(mask) {
+                if is_background {
+                    *pixel = Rgba([0; 4]);
+                }
+            }
+            cut
+        }
+        None => image.clone(),
+    }
+}
+
+/// Which pixels are background, in reading order; `None` where no background is found.
+fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec<bool>> {
+    let field = Field::new(image);
+    let border = field.border();
+    if border.len() < 4 || border.iter().any(|index| !field.is_drawn[*index]) {
+        return None;
+    }
+    let mut surface = match options.key {
+        Some(key) => Surface::flat(lab(key)),
+        None => Surface::flat(field.commonest(&border)?),
+    };
+    let mut tolerance = options.tolerance.unwrap_or(TOLERANCE.1);
+    for round in 0..ROUNDS {
+        // The first look at the border only has to find its larger part: a gradient runs further than any noise.
+        let reach = if round == 0 && options.key.is_none() { tolerance.max(0.08) } else { tolerance };
+        let mask = field.flood(&border, &surface, reach);
+        let inside: Vec<usize> = (0..mask.len()).filter(|index| mask[*index]).collect();
+        let on_border = border.iter().filter(|index| mask[**index]).count();
+        if (on_border as f32) < BORDER_SHARE * border.len() as f32 {
+            return None;
+        }
+        if options.key.is_none() {
+            surface = Surface::fit(&field, &inside);
+        }
+        if options.tolerance.is_none() {
+            tolerance = surface.tolerance(&field, &inside);
+        }
+    }
+    let mut mask = field.flood(&border, &surface, tolerance);
+    if options.holes {
+        field.add_holes(&mut mask, &surface, 0.8 * tolerance);
+    }
+    Some(mask)
+}
+
+/// The image as points in OKLab.
+struct Field {
+    width: usize,
+    height: usize,
+    labs: Vec<Lab>,
+    is_drawn: Vec<bool>,
+}
+
+impl Field {
+    fn new(image: &RgbaImage) -> Self {
+        let labs = image.pixels().map(|pixel| lab([pixel.0[0], pixel.0[1], pixel.0[2]])).collect();
+        let is_drawn = image.pixels().map(|pixel| pixel.0[3] >= OPAQUE_FROM).collect();
+        Self { width: image.width() as usize, height: image.height() as usize, labs, is_drawn }
+    }
+
+    /// The outermost pixels.
+    fn border(&self) -> Vec<usize> {
+        let is_outer = |index: &usize| {
+            let (x, y) = (index % self.width, index / self.width);
+            x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
+        };
+        (0..self.labs.len()).filter(is_outer).collect()
+    }
+
+    /// The colour with the most others of the border around it.
+    fn commonest(&self, border: &[usize]) -> Option<Lab> {
+        let near = |a: usize, b: usize| distance_squared(self.labs[a], self.labs[b]) < 0.06 * 0.06;
+        // Every few pixels of a long border are enough, and keep this quick.
+        let step = border.len().div_ceil(256).max(1);
+        let sample: Vec<usize> = border.iter().copied().step_by(step).collect();
+        let count = |a: &usize| sample.iter().filter(|b| near(*a, **b)).count();
+        let best = sample.iter().copied().enumerate().max_by_key(|(place, a)| (count(a), usize::MAX - place))?.1;
+        weighted_mean(sample.iter().filter(|b| near(best, **b)).map(|b| (self.labs[*b], 1.0)))
+    }
+
+    /// Where a pixel lies, -1 to 1 on each axis.
+    fn place(&self, index: usize) -> (f32, f32) {
+        let (x, y) = (index % self.width, index / self.width);
+        let middle = |at: usize, count: usize| (2 * at + 1) as f32 / count as f32 - 1.0;
+        (middle(x, self.width), middle(y, self.height))
+    }
+
+    fn neighbors(&self, index: usize) -> impl Iterator<Item = usize> {
+        let (x, y) = (index % self.width, index / self.width);
+        let (width, height) = (self.width, self.height);
+        [(-1isize, 0isize), (1, 0), (0, -1), (0, 1)].into_iter().filter_map(move |(dx, dy)| {
+            let (x, y) = (x.checked_add_signed(dx)?, y.checked_add_signed(dy)?);
+            (x < width && y < height).then_some(y * width + x)
+        })
+    }
+
+    /// Whether a pixel has the background's colour.
+    fn fits(&self, index: usize, surface: &Surface, tolerance: f32) -> bool {
+        distance_squared(self.labs[index], surface.at(self.place(index))) < tolerance * tolerance
+    }
+
+    /// What fits the surface and hangs together with the border.
+    fn flood(&self, border: &[usize], surface: &Surface, tolerance: f32) -> Vec<bool> {
+        let mut mask = vec![false; self.labs.len()];
+        let mut open: Vec<usize> = border.to_vec();
+        while let Some(index) = open.pop() {
+            if !mask[index] && self.fits(index, surface, tolerance) {
+                mask[index] = true;
+                open.extend(self.neighbors(index).filter(|next| !mask[*next]));
+            }
+        }
+        mask
+    }
+
+    /// Adds what fits the surface and is enclosed.
+    fn add_holes(&self, mask: &mut [bool], surface: &Surface, tolerance: f32) {
+        let mut seen = mask.to_vec();
+        for start in 0..mask.len() {
+            if seen[start] || !self.fits(start, surface, tolerance) {
+                continue;
+            }
+            let mut hole = vec![start];
+            seen[start] = true;
+            let mut next = 0;
+            while let Some(index) = hole.get(next).copied() {
+                next += 1;
+                for near in self.neighbors(index) {
+                    if !seen[near] && self.fits(near, surface, tolerance) {
+                        seen[near] = true;
+                        hole.push(near);
+                    }
+                }
+            }
+            if hole.len() >= MIN_HOLE_PX {
+                hole.into_iter().for_each(|index| mask[index] = true);
+            }
+        }
+    }
+}
+
+/// A colour that changes slowly over the picture.
+struct Surface {
+    /// For each part of the colour the weights of 1, x, y, x², xy, y².
+    weights: [[f32; TERMS]; 3],
+}
+
+impl Surface {
+    fn flat(color: Lab) -> Self {
+        Self { weights: color.map(|part| [part, 0.0, 0.0, 0.0, 0.0, 0.0]) }
+    }
+
+    fn terms((x, y): (f32, f32)) -> [f32; TERMS] {
+        [1.0, x, y, x * x, x * y, y * y]
+    }
+
+    fn at(&self, place: (f32, f32)) -> Lab {
+        let terms = Self::terms(place);
+        self.weights.map(|weights| weights.iter().zip(terms).map(|(weight, term)| weight * term).sum())
+    }
+
+    /// Least squares over the pixels given, with a little pull towards a flat colour.
+    fn fit(field: &Field, inside: &[usize]) -> Self {
+        let Some(mean) = weighted_mean(inside.iter().map(|index| (field.labs[*index], 1.0))) else {
+            return Self::flat([0.0; 3]);
+        };
+        let mut normal = [[0.0f64; TERMS]; TERMS];
+        let mut right = [[0.0f64; TERMS]; 3];
+        for index in inside {
+            let terms = Self::terms(field.place(*index)).map(f64::from);
+            for (row, a) in normal.iter_mut().zip(terms) {
+                row.iter_mut().zip(terms).for_each(|(cell, b)| *cell += a * b);
+            }
+            for (part, sums) in right.iter_mut().enumerate() {
+                let value = f64::from(field.labs[*index][part] - mean[part]);
+                sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += value * term);
+            }
+        }
+        let pull = 1e-3 * inside.len() as f64 + 1e-6;
+        (0..TERMS).for_each(|i| normal[i][i] += pull);
+        let mut weights = right.map(|right| solve(normal, right).map(|value| value as f32));
+        for (weights, mean) in weights.iter_mut().zip(mean) {
+            weights[0] += mean;
+        }
+        Self { weights }
+    }
+
+    /// How far the background's own pixels lie from the surface, with room for noise.
+    fn tolerance(&self, field: &Field, inside: &[usize]) -> f32 {
+        let mut distances: Vec<f32> =
+            inside.iter().map(|index| distance_squared(field.labs[*index], self.at(field.place(*index)))).collect();
+        distances.sort_by(f32::total_cmp);
+        let median = distances.get(distances.len() / 2).copied().unwrap_or(0.0).sqrt();
+        (4.0 * median + 0.015).clamp(TOLERANCE.0, TOLERANCE.1)
+    }
+}
+
+/// Gaussian elimination; the matrix is symmetric and, by the pull, never singular.
+fn solve(mut matrix: [[f64; TERMS]; TERMS], mut right: [f64; TERMS]) -> [f64; TERMS] {
+    for i in 0..TERMS {
+        let (pivot, pivot_right) = (matrix[i], right[i]);
+        for (row, right) in matrix.iter_mut().zip(&mut right).skip(i + 1) {
+            let factor = row[i] / pivot[i];
+            row.iter_mut().zip(pivot).for_each(|(cell, above)| *cell -= factor * above);
+            *right -= factor * pivot_right;
+        }
+    }
+    for i in (0..TERMS).rev() {
+        for j in i + 1..TERMS {
+            right[i] -= matrix[i][j] * right[j];
+        }
+        right[i] /= matrix[i][i];
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A brown ring with a hole, on a background that goes from one colour to another.
+    fn ring(background: impl Fn(u32, u32) -> [u8; 3]) -> RgbaImage {
+        RgbaImage::from_fn(32, 32, |x, y| {
+            let distance = (f64::from(x) - 15.5).hypot(f64::from(y) - 15.5);
+            let [r, g, b] = if (5.0..11.0).contains(&distance) { [120, 70, 30] } else { background(x, y) };
+            Rgba([r, g, b, 255])
+        })
+    }
+
+    fn drawn(image: &RgbaImage) -> usize {
+        image.pixels().filter(|pixel| pixel.0[3] > 0).count()
+    }
+
+    #[test]
+    fn flat_gradient_and_noisy_backgrounds_go() {
+        let body = ring(|_, _| [0; 3]).pixels().filter(|pixel| pixel.0[0] == 120).count();
+        let noise = |x: u32, y: u32| 120 + ((x * 7919 + y * 104_729) % 13) as u8;
+        let backgrounds: [&dyn Fn(u32, u32) -> [u8; 3]; 3] =
+            [&|_, _| [200, 30, 200], &|x, y| [100 + 2 * x as u8, 140, 160 + y as u8], &|x, y| [noise(x, y), 200, 210]];
+        for background in backgrounds {
+            let picture = ring(background);
+            assert_eq!(drawn(&remove_background(&picture, &BackgroundOptions::default())), body);
+            let kept = BackgroundOptions { holes: false, ..BackgroundOptions::default() };
+            assert!(drawn(&remove_background(&picture, &kept)) > body + 50, "the hole stays");
+        }
+    }
+
+    #[test]
+    fn a_key_colour_needs_no_majority() {
+        let picture = ring(|x, _| if x < 20 { [0, 255, 0] } else { [90, 90, 90] });
+        let key = BackgroundOptions { key: Some([0, 255, 0]), tolerance: Some(0.05), holes: true };
+        let cut = remove_background(&picture, &key);
+        assert!(cut.pixels().all(|pixel| pixel.0[3] == 0 || pixel.0 != [0, 255, 0, 255]));
+        assert_eq!(cut.get_pixel(31, 31).0, [90, 90, 90, 255]);
+    }
+
+    #[test]
+    fn what_is_cut_out_or_has_no_background_stays() {
+        let cut = remove_background(&ring(|_, _| [9, 9, 9]), &BackgroundOptions::default());
+        assert_eq!(remove_background(&cut, &BackgroundOptions::default()), cut);
+        let wild = RgbaImage::from_fn(16, 16, |x, y| Rgba([(x * 97) as u8, (y * 61) as u8, (x * y * 31) as u8, 255]));
+        assert_eq!(remove_background(&wild, &BackgroundOptions::default()), wild);
+        for size in [(0, 0), (1, 1), (1, 5)] {
+            let small = RgbaImage::from_pixel(size.0, size.1, Rgba([5, 5, 5, 255]));
+            assert_eq!(remove_background(&small, &BackgroundOptions::default()).dimensions(), size);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How one sprite pixel was spread over the picture: interpolation kernels and blur.
+
+/// The interpolation that enlarged a sprite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Whole squares, every picture pixel from one cell (`nearest`).
+    Nearest,
+    /// Whole squares, pixels on an edge mixed by their area (`box`).
+    Area,
+    /// Straight lines between the centres of cells (`bilinear`).
+    Linear,
+    /// Catmull-Rom cubic, a = -0.5 (`bicubic`).
+    Cubic,
+    /// Windowed sinc of three lobes (`lanczos`).
+    Lanczos,
+}
+
+impl Kernel {
+    /// Every kernel, the plainest first.
+    pub const ALL: [Self; 5] = [Self::Nearest, Self::Area, Self::Linear, Self::Cubic, Self::Lanczos];
+
+    /// Cells from the centre beyond which the kernel is 0.
+    fn reach(self) -> f32 {
+        match self {
+            Self::Nearest | Self::Area => 0.5,
+            Self::Linear => 1.0,
+            Self::Cubic => 2.0,
+            Self::Lanczos => 3.0,
+        }
+    }
+
+    /// Weight at a distance in cells.
+    fn weight(self, distance: f32) -> f32 {
+        let d = distance.abs();
+        let sinc = |x: f32| if x < 1e-4 { 1.0 } else { (std::f32::consts::PI * x).sin() / (std::f32::consts::PI * x) };
+        match self {
+            Self::Nearest | Self::Area if d < 0.5 => 1.0,
+            Self::Linear if d < 1.0 => 1.0 - d,
+            Self::Cubic if d < 1.0 => (1.5 * d - 2.5) * d * d + 1.0,
+            Self::Cubic if d < 2.0 => ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0,
+            Self::Lanczos if d < 3.0 => sinc(d) * sinc(d / 3.0),
+            Self::Nearest | Self::Area | Self::Linear | Self::Cubic | Self::Lanczos => 0.0,
+        }
+    }
+}
+
+/// Entries of the table to a cell.
+const STEPS: usize = 64;
+
+/// Weights below this share of the peak are cut off: they cost time and say nothing.
+const CUT: f32 = 2e-3;
+
+/// The spread of one cell as a table: a kernel, blurred.
+#[derive(Clone, Debug)]
+pub(crate) struct Footprint {
+    /// Weights from `-reach` to `reach`, [`STEPS`] to a cell.
+    table: Vec<f32>,
+    reach: f32,
+}
+
+impl Footprint {
+    /// The footprint of `kernel` after a Gaussian of `blur_cells` standard deviation, in pictures of `pitch_px`.
+    pub(crate) fn new(kernel: Kernel, blur_cells: f32, pitch_px: f32) -> Self {
+        let blur_cells = blur_cells.clamp(0.0, 2.0);
+        let pixel_cells = if kernel == Kernel::Area { 1.0 / pitch_px.max(1.0) } else { 0.0 };
+        let reach = kernel.reach() + pixel_cells / 2.0 + 3.0 * blur_cells + 1.0 / STEPS as f32;
+        let half = (reach * STEPS as f32).ceil() as usize;
+        let mut table: Vec<f32> = (0..=2 * half)
+            .map(|i| {
+                let at = |shift: f32| kernel.weight((i as f32 - half as f32 + shift) / STEPS as f32);
+                // The mean over the entry's own width, so that jumps stay where they are.
+                (at(-0.375) + at(-0.125) + at(0.125) + at(0.375)) / 4.0
+            })
+            .collect();
+        let box_half = (pixel_cells * STEPS as f32 / 2.0).round() as usize;
+        if box_half > 0 {
+            table = convolve(&table, &vec![1.0; 2 * box_half + 1]);
+        }
+        let sigma = blur_cells * STEPS as f32;
+        if sigma > 0.5 {
+            let taps = (3.0 * sigma).ceil() as i32;
+            let gauss: Vec<f32> = (-taps..=taps).map(|t| (-0.5 * (t as f32 / sigma).powi(2)).exp()).collect();
+            table = convolve(&table, &gauss);
+        }
+        let peak = table.iter().fold(0.0f32, |peak, w| peak.max(w.abs()));
+        let cut = table.iter().take(half).take_while(|w| w.abs() < CUT * peak).count();
+        Self { table: table[cut..table.len() - cut].to_vec(), reach: (half - cut) as f32 / STEPS as f32 }
+    }
+
+    /// Cells from the centre beyond which the weight is 0.
+    pub(crate) fn reach(&self) -> f32 {
+        self.reach
+    }
+
+    /// Weight of a cell whose centre is `distance` cells away.
+    pub(crate) fn at(&self, distance: f32) -> f32 {
+        let place = (distance + self.reach) * STEPS as f32;
+        if place < 0.0 {
+            return 0.0;
+        }
+        let index = place as usize;
+        match (self.table.get(index), self.table.get(index + 1)) {
+            (Some(a), Some(b)) => a + (b - a) * (place - index as f32),
+            (Some(a), None) if place == index as f32 => *a,
+            _ => 0.0,
+        }
+    }
+}
+
+/// `signal` smoothed by `taps` (odd in number, scaled to a sum of 1), of the same length.
+fn convolve(signal: &[f32], taps: &[f32]) -> Vec<f32> {
+    let total: f32 = taps.iter().sum();
+    let half = taps.len() / 2;
+    (0..signal.len())
+        .map(|i| {
+            let sum: f32 = taps
+                .iter()
+                .enumerate()
+                .filter_map(|(t, tap)| signal.get((i + t).checked_sub(half)?).map(|value| tap * value))
+                .sum();
+            sum / total
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_shares_out_everything() {
+        for kernel in Kernel::ALL {
+            for blur in [0.0, 0.2, 0.5] {
+                let footprint = Footprint::new(kernel, blur, 7.3);
+                for at in [0.01f32, 0.3, 0.77] {
+                    let sum: f32 = (-8..=8).map(|cell| footprint.at(at + cell as f32)).sum();
+                    assert!((sum - 1.0).abs() < 0.02, "{kernel:?} blur {blur} at {at}: {sum}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nearest_has_hard_edges_and_linear_is_a_tent() {
+        let nearest = Footprint::new(Kernel::Nearest, 0.0, 8.0);
+        assert_eq!((nearest.at(0.0), nearest.at(0.45), nearest.at(-0.55)), (1.0, 1.0, 0.0));
+        let linear = Footprint::new(Kernel::Linear, 0.0, 8.0);
+        assert!((linear.at(0.25) - 0.75).abs() < 0.01 && (linear.at(-0.5) - 0.5).abs() < 0.01);
+    }
+}

@@ -1,0 +1,140 @@
+//! From a picture that looks like pixel art back to the pixels: grid, kernel, cells.
+//!
+//! A picture of a sprite is the sprite convolved with a kernel, sampled on another grid, blurred and compressed. All of
+//! that but the last is linear, and along each axis on its own, so that it can be inverted by least squares once pitch,
+//! offset, kernel and blur are known; and those are known when the inverted cells, rendered again, give the picture.
+
+mod detect;
+mod fit;
+mod invert;
+mod kernel;
+mod lattice;
+mod planes;
+mod spectrum;
+
+use std::collections::HashSet;
+
+use image::RgbaImage;
+pub use kernel::Kernel;
+use planes::Planes;
+
+use crate::palette::merge_noise;
+use crate::scale::whole_factor;
+
+/// Colours of cells that lie nearer than this are one: what noise, JPEG and inversion together move a cell's colour by.
+pub const CELL_NOISE_DELTA_E: f32 = 0.03;
+
+/// The sprite that a picture shows: its grid is found, its cells are solved for, and colours that differ by noise only
+/// become one.
+///
+/// An image that is pixel art already should not be given here: see [`sprite_of`].
+#[must_use]
+pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
+    let grid = Grid::detect(image, size);
+    merge_noise(&grid.invert(image), CELL_NOISE_DELTA_E)
+}
+
+/// Most colours of an image that is taken for pixel art as it is.
+const CLEAN_COLORS: usize = 256;
+
+/// The sprite that any image shows, whether it is one already or a picture of one.
+///
+/// An image with at most 256 colours and alpha of 0 and 255 only is pixel art: it is left alone, but for a whole
+/// factor by which it was enlarged without blur. Everything else goes through [`restore`].
+#[must_use]
+pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
+    let has_clean_alpha = image.pixels().all(|pixel| matches!(pixel.0[3], 0 | u8::MAX));
+    if has_clean_alpha && has_few_colors(image) {
+        let factor = whole_factor(image);
+        let (width, height) = (image.width() / factor, image.height() / factor);
+        return RgbaImage::from_fn(width, height, |x, y| *image.get_pixel(x * factor, y * factor));
+    }
+    restore(image, GridSize::Unknown)
+}
+
+/// Whether an image has at most [`CLEAN_COLORS`] colours, counted no further than that.
+fn has_few_colors(image: &RgbaImage) -> bool {
+    let mut colors = HashSet::new();
+    image.pixels().all(|pixel| {
+        colors.insert(pixel.0);
+        colors.len() <= CLEAN_COLORS
+    })
+}
+
+/// What is known about the grid of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum GridSize {
+    /// Nothing: pitch and offset are found.
+    #[default]
+    Unknown,
+    /// The sprite has this many pixels.
+    Cells {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// One sprite pixel has this many picture pixels, whole or not.
+    Scale {
+        /// Width of a sprite pixel.
+        x_px: f32,
+        /// Height of a sprite pixel.
+        y_px: f32,
+    },
+}
+
+/// The cells along one axis of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Edge of a cell, in picture pixels.
+    pub pitch_px: f32,
+    /// Where the first cell begins; negative when the picture cuts it. Without drift.
+    pub origin_px: f32,
+    /// Number of cells.
+    pub cells: u32,
+    /// Where each pixel centre lies, in cells from the start of the first; drift is in it.
+    pub coordinates: Vec<f32>,
+}
+
+impl Axis {
+    /// How far the cells wander from an even grid at most, in picture pixels.
+    #[must_use]
+    pub fn drift_px(&self) -> f32 {
+        let even = |x: usize| (x as f32 + 0.5 - self.origin_px) / self.pitch_px;
+        let wander = self.coordinates.iter().enumerate().map(|(x, at)| (at - even(x)).abs());
+        wander.fold(0.0, f32::max) * self.pitch_px
+    }
+}
+
+/// The grid of a picture and how its cells were spread.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid {
+    /// Columns.
+    pub x: Axis,
+    /// Rows.
+    pub y: Axis,
+    /// The interpolation that explains the picture best.
+    pub kernel: Kernel,
+    /// Standard deviation of the blur, in cells.
+    pub blur_cells: f32,
+    /// Root mean square of what the grid does not explain, averaged over lines, 0 to 1.
+    pub noise: f32,
+    /// Share of the picture's variance that the grid explains on its worse axis, 0 to 1.
+    pub confidence: f32,
+}
+
+impl Grid {
+    /// Finds the grid of a picture.
+    #[must_use]
+    pub fn detect(image: &RgbaImage, size: GridSize) -> Self {
+        detect::detect(&Planes::new(image), size)
+    }
+
+    /// The sprite on this grid, by least squares.
+    ///
+    /// Alpha of the result is 0 or 255: a cell is drawn when half of it is.
+    #[must_use]
+    pub fn invert(&self, image: &RgbaImage) -> RgbaImage {
+        invert::Inversion::new(&Planes::new(image), self).sprite(self)
+    }
+}

@@ -1,0 +1,120 @@
+//! Which pitches a picture may have: peaks in the spectrum of its edges.
+//!
+//! The sum of differences between neighbouring pixels peaks at the edges of cells, whatever is drawn; the sum of second
+//! differences peaks at edges too, and at the centres of cells that were interpolated linearly. Both profiles repeat
+//! with the pitch, so the pitch is among the strongest frequencies. Which of them it is, is decided by re-rendering.
+
+use super::lattice::Signal;
+
+/// Peaks taken from one spectrum.
+const PEAKS: usize = 10;
+
+/// Frequencies evaluated to one cell more or less in the picture.
+const FINENESS: usize = 4;
+
+/// Pitches in pixels between `min_px` and `max_px`, the most likely ones of each spectrum first.
+pub(crate) fn candidates(signal: &Signal, min_px: f32, max_px: f32) -> Vec<f32> {
+    if signal.places < 6 || min_px >= max_px {
+        return Vec::new();
+    }
+    let places = signal.places;
+    let profile = |distance: &dyn Fn(usize) -> f32| -> Vec<f32> { (1..places - 1).map(distance).collect() };
+    let first = profile(&|x| {
+        let (a, b) = (signal.at(x - 1), signal.at(x));
+        a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>()
+    });
+    let second = profile(&|x| {
+        let (a, b, c) = (signal.at(x - 1), signal.at(x), signal.at(x + 1));
+        a.iter().zip(b).zip(c).map(|((a, b), c)| (a - 2.0 * b + c).abs()).sum::<f32>()
+    });
+    let squared: Vec<f32> = profile(&|x| {
+        let (a, b) = (signal.at(x - 1), signal.at(x));
+        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
+    });
+    let step = 1.0 / (places * FINENESS) as f32;
+    let lowest = (1.0 / max_px / step).floor().max(1.0) as usize;
+    let highest = (1.0 / min_px / step).ceil() as usize;
+    let spectra: Vec<Vec<f32>> = [first, second, squared]
+        .into_iter()
+        .map(|profile| {
+            let flat = without_trend(&profile, (2.0 * max_px) as usize);
+            (0..=3 * highest).map(|f| if f < lowest { 0.0 } else { amplitude(&flat, f as f32 * step) }).collect()
+        })
+        .collect();
+    let mut found: Vec<f32> = Vec::new();
+    for spectrum in &spectra {
+        let harmonic = |f: usize| spectrum[f] + 0.6 * spectrum[2 * f] + 0.4 * spectrum[3 * f];
+        let plain: Vec<f32> = spectrum[..=highest].to_vec();
+        let combed: Vec<f32> = (0..=highest).map(harmonic).collect();
+        for values in [plain, combed] {
+            for peak in peaks(&values, lowest) {
+                let pitch = 1.0 / (peak * step);
+                // Half a cell more or less is the same peak.
+                let is_known = found.iter().any(|p| (places as f32 / p - places as f32 / pitch).abs() < 0.4);
+                if !is_known {
+                    found.push(pitch);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The strongest local maxima, at fractional places.
+fn peaks(values: &[f32], lowest: usize) -> Vec<f32> {
+    let mut peaks: Vec<(f32, f32)> = (lowest.max(1)..values.len().saturating_sub(1))
+        .filter(|i| values[*i] > values[i - 1] && values[*i] >= values[i + 1])
+        .map(|i| {
+            let (a, b, c) = (values[i - 1], values[i], values[i + 1]);
+            let bend = a - 2.0 * b + c;
+            let shift = if bend < 0.0 { (0.5 * (a - c) / bend).clamp(-0.5, 0.5) } else { 0.0 };
+            (b, i as f32 + shift)
+        })
+        .collect();
+    peaks.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    peaks.into_iter().take(PEAKS).map(|(_, place)| place).collect()
+}
+
+/// The profile less its moving mean.
+fn without_trend(profile: &[f32], window: usize) -> Vec<f32> {
+    let half = (window / 2).max(1);
+    let mut sums = vec![0.0f64];
+    for value in profile {
+        sums.push(sums[sums.len() - 1] + f64::from(*value));
+    }
+    (0..profile.len())
+        .map(|i| {
+            let (from, to) = (i.saturating_sub(half), (i + half + 1).min(profile.len()));
+            profile[i] - ((sums[to] - sums[from]) / (to - from) as f64) as f32
+        })
+        .collect()
+}
+
+/// Amplitude of one frequency, in cycles a pixel.
+fn amplitude(profile: &[f32], frequency: f32) -> f32 {
+    let turn = std::f64::consts::TAU * f64::from(frequency);
+    let (sin, cos) = turn.sin_cos();
+    let (mut re, mut im) = (1.0f64, 0.0f64);
+    let (mut sum_re, mut sum_im) = (0.0f64, 0.0f64);
+    for value in profile {
+        let value = f64::from(*value);
+        sum_re += value * re;
+        sum_im += value * im;
+        (re, im) = (re * cos - im * sin, re * sin + im * cos);
+    }
+    (sum_re.hypot(sum_im)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pitch_of_hard_cells_is_found() {
+        let places = 200;
+        let values = (0..places).map(|x| ((x as f32 / 6.25) as usize * 7919 % 13) as f32).collect();
+        let signal = Signal { values, places, rows: 1 };
+        let found = candidates(&signal, 2.5, 40.0);
+        assert!(found.iter().any(|pitch| (pitch - 6.25).abs() < 0.1), "{found:?}");
+    }
+}
