@@ -215,7 +215,7 @@ fn furnish(mut commands: Commands, assets: Res<AssetServer>) {
     for (path, name, x, y) in [
         ("monsters/slime", "Slime", 9, 2),
         ("monsters/skeleton", "Skeleton", 3, 6),
-        ("monsters/orc", "Orc", 8, 6),
+        ("monsters/ogre", "Ogre", 8, 6),
         ("monsters/dragon", "Dragon", 11, 5),
     ] {
         let at = tile(x, y);

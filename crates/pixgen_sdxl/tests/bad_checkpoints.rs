@@ -272,6 +272,8 @@ fn absurd_numbers_in_configurations_are_refused_before_they_are_used() {
         ("vae", "latent_channels", huge.clone(), "latent_channels is 18446744073709551615"),
         ("vae", "norm_num_groups", json!(0), "expected a multiple of norm_num_groups (0)"),
         ("vae", "scaling_factor", json!(0.0), "scaling_factor is 0, expected a positive number"),
+        ("vae", "latents_std", json!([1.0, 0.0, 1.0, 1.0]), "latents_std holds a number that is not positive"),
+        ("unet", "freq_shift", json!(4.0), "freq_shift is 4, expected a number below"),
         ("text_encoder", "num_hidden_layers", huge.clone(), "num_hidden_layers is 18446744073709551615"),
         ("text_encoder", "num_attention_heads", json!(0), "num_attention_heads is 0, expected a divisor"),
         ("text_encoder", "vocab_size", huge.clone(), "vocab_size is 18446744073709551615"),

@@ -133,6 +133,7 @@ fn broken_files() {
         ("no up", write(without(good(), "up.weight"), &[]), &[LINEAR, "has the down (A) matrix", "not the up (B)"]),
         ("ranks differ", write(pair(LINEAR, &[2, c], &[c, 3]), &[]), &[LINEAR, "down [2, 12] and up [12, 3]"]),
         ("flat matrices", write(pair(LINEAR, &[c], &[c]), &[]), &[LINEAR, "down [12] and up [12]"]),
+        ("an absurd axis", write(pair(LINEAR, &[0, 1 << 40], &[1 << 40, 0]), &[]), &[LINEAR, "at most 1048576"]),
         ("rank 0", write(pair(LINEAR, &[0, c], &[c, 0]), &[]), &[LINEAR, "rank 0"]),
         ("alpha NaN", write(with(good(), alpha(), number(f32::NAN)), &[]), &[LINEAR, "alpha NaN"]),
         ("alpha infinite", write(with(good(), alpha(), number(f32::INFINITY)), &[]), &[LINEAR, "alpha inf"]),

@@ -1,6 +1,6 @@
 //! How well fake pixel art is restored, by this crate and by others on the same pictures.
 //!
-//! `cargo run --release -p pixgen_art --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
+//! `cargo run --release -p pixgen_art --features bench --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
 //! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow).

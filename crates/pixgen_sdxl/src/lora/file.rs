@@ -18,6 +18,9 @@ use super::{LoraError, LoraKind};
 use crate::Error;
 use crate::checkpoint::TensorFile;
 
+/// No axis of an SDXL weight, a convolution's folded ones included, is a tenth as long.
+const WIDEST_AXIS: usize = 1 << 20;
+
 /// An adapter on disk: memory-mapped, its tensors grouped and checked.
 ///
 /// Reads LoRA, LoCon, LoHa, LoKr, DoRA and full differences as kohya's sd-scripts, LyCORIS, PEFT and diffusers write
@@ -223,6 +226,11 @@ impl LoraFile {
                     return Err(LoraError::Dtype { file: name, key, found: format!("{other:?}") });
                 }
             };
+            // Sizes are multiplied later on, and beside an axis of length 0 any others pass the file's own checks.
+            if shape.iter().any(|size| *size > WIDEST_AXIS) {
+                let reason = format!("{key} has shape {shape:?}, expected axes of at most {WIDEST_AXIS}");
+                return Err(LoraError::Factors { file: name, module: module.to_owned(), reason });
+            }
             let factor = Factor { key: key.clone(), shape: shape.to_vec(), dtype };
             if part != Part::Alpha && !is_finite(dtype, bytes) {
                 return Err(LoraError::NotFinite { file: name, key });

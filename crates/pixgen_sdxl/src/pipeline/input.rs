@@ -11,6 +11,10 @@ use crate::text::PromptOptions;
 use crate::unet::FrameAttention;
 use crate::vae::VaeTiling;
 
+/// Numbers in the latents of a run: 1 GB in f32, sixty times what the largest useful run takes. What is larger is a
+/// mistake, and would end the program instead of the run.
+const MAX_LATENT_NUMBERS: usize = 1 << 28;
+
 /// One picture, or several of the same prompt.
 #[derive(Clone, Debug)]
 pub struct TextToImage {
@@ -94,6 +98,17 @@ impl Pipeline {
             if size == 0 || !size.is_multiple_of(step) {
                 return Err(Error::Input(format!("{name} is {size}, expected a positive multiple of {step}")));
             }
+        }
+        // Each is a multiple of the step, and none is large enough for the product to overflow.
+        let numbers = [input.width_px / step, input.height_px / step, self.latent_channels(), input.seeds.len()];
+        let numbers = numbers.into_iter().try_fold(1usize, |product, factor| product.checked_mul(factor));
+        if !numbers.is_some_and(|numbers| numbers <= MAX_LATENT_NUMBERS) {
+            return Err(Error::Input(format!(
+                "{} images of {} x {} px are more than can be drawn at once: ask for fewer or smaller ones",
+                input.seeds.len(),
+                input.width_px,
+                input.height_px
+            )));
         }
         self.text.check(&input.prompt_options)?;
         let Seamless { x, y } = input.seamless;

@@ -23,6 +23,8 @@ impl NoiseSchedule {
         require((2..=MOST_TIMESTEPS).contains(&count), || {
             format!("num_train_timesteps is {count}, expected 2 to {MOST_TIMESTEPS}")
         })?;
+        let offset = config.steps_offset();
+        require(offset <= count, || format!("steps_offset is {offset}, expected 0 to num_train_timesteps: {count}"))?;
         let (start, end, shape) = match setup.kind {
             SchedulerKind::Lcm | SchedulerKind::Tcd => (0.00085, 0.012, "scaled_linear"),
             _ => (0.0001, 0.02, "linear"),

@@ -103,6 +103,10 @@ impl Plan {
                  expected the second to hold the first six times and the pooled text"
             )
         })?;
+        let narrowest = (add_time_dim / 2).min(config.block_out_channels[0] / 2);
+        require(config.freq_shift.is_finite() && config.freq_shift < narrowest as f64, || {
+            format!("freq_shift is {}, expected a number below {narrowest}, usually 0", config.freq_shift)
+        })?;
         let common = Common {
             time_embedding: 4 * config.block_out_channels[0],
             groups: config.norm_num_groups.max(1),

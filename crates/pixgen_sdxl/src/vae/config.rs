@@ -39,7 +39,7 @@ pub(super) fn check(config: &VaeConfig) -> std::result::Result<(), String> {
     for (field, channels) in [("in_channels", config.in_channels), ("out_channels", config.out_channels)] {
         require(matches!(channels, 3 | 4), || format!("{field} is {channels}, expected 3 (RGB) or 4 (RGBA)"))?;
     }
-    require(config.scaling_factor > 0.0, || {
+    require(config.scaling_factor > 0.0 && config.scaling_factor.is_finite(), || {
         format!("scaling_factor is {}, expected a positive number", config.scaling_factor)
     })?;
     for (field, values) in [("latents_mean", &config.latents_mean), ("latents_std", &config.latents_std)] {
@@ -48,5 +48,12 @@ pub(super) fn check(config: &VaeConfig) -> std::result::Result<(), String> {
             format!("{field} has {count} entries, expected latent_channels: {}", config.latent_channels)
         })?;
     }
+    let all = |values: &Option<Vec<f32>>, fits: fn(f32) -> bool| values.iter().flatten().all(|value| fits(*value));
+    require(all(&config.latents_mean, f32::is_finite), || {
+        "latents_mean holds a number that is not finite, expected the mean of each latent channel".to_owned()
+    })?;
+    require(all(&config.latents_std, |value| value.is_finite() && value > 0.0), || {
+        "latents_std holds a number that is not positive, expected the deviation of each latent channel".to_owned()
+    })?;
     Ok(())
 }

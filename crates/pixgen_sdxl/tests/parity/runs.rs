@@ -91,6 +91,8 @@ fn input_out_of_range_is_an_error_that_names_the_field() {
     for (found, expected) in [
         (error(|i| i.width_px = 33), "width_px is 33, expected a positive multiple of 2"),
         (error(|i| i.height_px = 0), "height_px is 0"),
+        (error(|i| i.width_px = 1 << 40), "more than can be drawn at once"),
+        (error(|i| (i.width_px, i.height_px) = (1 << 40, 1 << 40)), "more than can be drawn at once"),
         (error(|i| i.steps = 0), "steps is 0, expected 1 to 1000"),
         (error(|i| i.seeds.clear()), "seeds is empty"),
         (error(|i| i.guidance_scale = f64::NAN), "guidance_scale is NaN"),
