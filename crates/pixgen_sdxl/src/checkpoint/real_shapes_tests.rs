@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,8 @@ fn every_tensor_of_sdxl_finds_its_layer_in_both_layouts() {
         ("conditioner.embedders.0.transformer.text_model.embeddings.position_ids", &[1, 77]),
         ("conditioner.embedders.1.model.logit_scale", &[]),
     ];
+    let stored: BTreeSet<_> = rows.iter().map(|row| &row.stored).collect();
+    assert_eq!(stored.len() + more.len(), 2515);
     let file = single_file(folder.path(), &rows, &more);
     let single = build(&ModelSource::SingleFile(file), true).unwrap();
     diffusers_folder(folder.path(), &rows, &configs("sdxl"));
