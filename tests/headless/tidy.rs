@@ -91,3 +91,39 @@ fn a_crate_depends_on_lower_levels_only() {
         }
     }
 }
+
+/// Bytes of each file below `folder`.
+fn file_sizes(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(file_sizes(&path));
+        } else {
+            let size = fs::metadata(&path).unwrap().len();
+            found.push((path, size));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_everybody_clones_stays_small() {
+    let weights = file_sizes(&root().join("models/sprite-tiny"));
+    let weights: Vec<_> =
+        weights.into_iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "safetensors")).collect();
+    assert!(weights.len() >= 4, "UNet, autoencoder and two text encoders");
+    for (path, size) in &weights {
+        assert!(*size <= 16 << 20, "{} has {size} bytes, expected at most 16 MiB", path.display());
+    }
+    let total: u64 = weights.iter().map(|(_, size)| size).sum();
+    assert!(total <= 32 << 20, "the embedded model's weights have {total} bytes, expected at most 32 MiB");
+
+    let fixtures = file_sizes(&root().join("crates/pixgen_sdxl/tests"));
+    let total: u64 = fixtures
+        .iter()
+        .filter(|(path, _)| path.components().any(|c| c.as_os_str() == "fixtures"))
+        .map(|(_, size)| size)
+        .sum();
+    assert!((1..4_000_000).contains(&total), "the fixtures of pixgen_sdxl have {total} bytes, expected under 4 MB");
+}

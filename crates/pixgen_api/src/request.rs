@@ -214,12 +214,13 @@ impl Default for PixelArt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Background {
-    /// What the kind wants: a tile is opaque, everything else is cut out by the model's own alpha.
+    /// What the kind wants: a tile is opaque, everything else is cut out, by the model's own alpha or, where it paints
+    /// none, from the background at the picture's border.
     #[default]
     Auto,
     /// Opaque everywhere.
     Keep,
-    /// Cut out by the model's own alpha.
+    /// Cut out, as `Auto` does it, whatever the kind.
     Remove,
 }
 

@@ -90,7 +90,8 @@ fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec
     if options.holes {
         field.add_holes(&mut mask, &surface, 0.8 * tolerance);
     }
-    Some(mask)
+    // A picture that is background everywhere shows no sprite to cut out.
+    mask.contains(&false).then_some(mask)
 }
 
 /// The image as points in OKLab.
@@ -313,5 +314,11 @@ mod tests {
             let small = RgbaImage::from_pixel(size.0, size.1, Rgba([5, 5, 5, 255]));
             assert_eq!(remove_background(&small, &BackgroundOptions::default()).dimensions(), size);
         }
+    }
+
+    #[test]
+    fn a_picture_of_nothing_stays() {
+        let wall = RgbaImage::from_pixel(12, 9, Rgba([40, 90, 200, 255]));
+        assert_eq!(remove_background(&wall, &BackgroundOptions::default()), wall);
     }
 }

@@ -20,6 +20,17 @@ pub enum ArtError {
         /// Rows asked for.
         height_px: u64,
     },
+    /// A grid was found on another image.
+    #[error(
+        "the grid was found on a picture of {}×{} px, this one has {}×{} px: find the grid of this picture",
+        grid_px[0], grid_px[1], image_px[0], image_px[1]
+    )]
+    OtherImage {
+        /// Columns and rows of the grid's picture.
+        grid_px: [usize; 2],
+        /// Columns and rows of the image given.
+        image_px: [u32; 2],
+    },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
     ZeroFactor,

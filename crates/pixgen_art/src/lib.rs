@@ -1,7 +1,7 @@
 //! Pixel-art image processing: restoring, palettes, backgrounds, dithering, outlines, scaling, tiles.
 //!
-//! Everything here runs on the CPU, gives the same bytes for the same input, and leaves its own
-//! output unchanged: `fix(fix(x)) == fix(x)`. Images are 8-bit sRGB with straight alpha, rows from
+//! Everything here runs on the CPU and gives the same bytes for the same input. [`fix`] leaves its
+//! own output unchanged: `fix(fix(x)) == fix(x)`. Images are 8-bit sRGB with straight alpha, rows from
 //! the top. [`fix`] is the whole way from a decoded picture to a sprite; the modules hold its steps.
 
 pub mod alpha;

@@ -1,5 +1,7 @@
 //! Outlines and stray pixels: what an artist cleans up by hand.
 
+use std::collections::HashSet;
+
 use image::{Rgba, RgbaImage};
 
 use crate::alpha::neighbors;
@@ -96,7 +98,7 @@ pub fn outline_completeness(image: &RgbaImage) -> f32 {
     if rim.is_empty() {
         return 0.0;
     }
-    let is_rim: std::collections::HashSet<_> = rim.iter().copied().collect();
+    let is_rim: HashSet<_> = rim.iter().copied().collect();
     let lab_at = |(x, y): (u32, u32)| -> Lab {
         let [r, g, b, _] = image.get_pixel(x, y).0;
         lab([r, g, b])
@@ -127,11 +129,13 @@ pub fn remove_orphans(image: &RgbaImage, keep_delta_e: f32) -> RgbaImage {
             .filter_map(|(x, y, pixel)| Some((x, y, orphan_color(&cleaned, (x, y), pixel, keep_delta_e)?)))
             .collect();
         // Neighbouring orphans must not swap colours for ever: the first of them moves, the others are asked again.
-        let mut moved: Vec<(u32, u32)> = Vec::new();
+        let mut moved: HashSet<(u32, u32)> = HashSet::new();
         for (x, y, color) in changes {
-            if !moved.iter().rev().take(64).any(|(mx, my)| mx.abs_diff(x) <= 1 && my.abs_diff(y) <= 1) {
+            let around = (y.saturating_sub(1)..=y.saturating_add(1))
+                .flat_map(|y| (x.saturating_sub(1)..=x.saturating_add(1)).map(move |x| (x, y)));
+            if !around.into_iter().any(|near| moved.contains(&near)) {
                 cleaned.put_pixel(x, y, color);
-                moved.push((x, y));
+                moved.insert((x, y));
             }
         }
         if moved.is_empty() {

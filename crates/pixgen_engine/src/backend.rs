@@ -23,6 +23,9 @@ pub trait Backend: Send {
     /// What the model can do.
     fn info(&self) -> &ModelInfo;
 
+    /// Whether its pictures come with transparency. If not, the engine cuts the background out.
+    fn paints_alpha(&self) -> bool;
+
     /// Paints one picture of `plan.image_px` squared, before any pixel-art processing.
     ///
     /// Reports `Step` after every denoising step and may report `Preview` and `Warning`.

@@ -258,17 +258,20 @@ impl Worker {
             report(EventKind::Warning(warning.clone()))?;
         }
         let mut images = Vec::new();
+        let mut warned = false;
         for image in 0..job.request.count {
             let drawing = Drawing { plan: &plan, image, seed: plan.image_seed(image) };
             let mut painted = loaded.backend.draw(drawing, &progress)?;
             go_on()?; // Nothing of a cancelled job is stored or shown.
-            if plan.fix.cut_out && is_opaque(&painted) {
-                // The model paints no transparency: what its border shows is the background.
-                painted = remove_background(&painted, &BackgroundOptions::default());
-                if image == 0 && is_opaque(&painted) {
+            if plan.fix.cut_out && !loaded.backend.paints_alpha() && is_opaque(&painted) {
+                // What the border shows is the background. What it encloses, as white eyes on white, is the sprite's.
+                painted = remove_background(&painted, &BackgroundOptions { holes: false, ..Default::default() });
+                if is_opaque(&painted) && !warned {
+                    warned = true;
                     let name = &loaded.backend.info().name;
                     report(EventKind::Warning(format!(
-                        "{name} paints no transparency and its picture has no even background: the background stays"
+                        "{name} paints no transparency and its picture has no even background, which stays: ask for a \
+                         plain background in the prompt, or choose an opaque background"
                     )))?;
                 }
             }

@@ -11,7 +11,8 @@ use crate::{Backend, BackendLoader, Drawing, EngineError, ModelInfo, NativeSize}
 
 /// Draws a checkerboard disc whose colours follow prompt and seed. Not a model: for tests alone.
 ///
-/// The prompts `panic` and `fail` do what they say, so that a test reaches every way a job can end.
+/// The prompts `panic` and `fail` do what they say, so that a test reaches every way a job can end; `on a wall` paints an
+/// opaque white ground.
 #[derive(Clone, Debug)]
 pub struct FakeBackend {
     info: ModelInfo,
@@ -51,6 +52,10 @@ impl Backend for FakeBackend {
         &self.info
     }
 
+    fn paints_alpha(&self) -> bool {
+        false
+    }
+
     #[expect(clippy::panic, reason = "a test asks for it by its prompt")]
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<RgbaImage, EngineError> {
         let Drawing { plan, image, seed } = drawing;
@@ -66,11 +71,12 @@ impl Backend for FakeBackend {
             .chain(seed.to_le_bytes())
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let [r, g, b, ..] = hash.to_be_bytes();
+        let ground = if plan.request.prompt == "on a wall" { Rgba([250, 250, 250, 255]) } else { Rgba([0; 4]) };
         let middle = plan.image_px as f32 / 2.0 - 0.5;
         let picture = RgbaImage::from_fn(plan.image_px, plan.image_px, |x, y| {
             let inside = (x as f32 - middle).hypot(y as f32 - middle) < middle * 0.9;
             let dark = if (x / 4 + y / 4) % 2 == 0 { 1 } else { 2 };
-            if inside { Rgba([r / dark, g / dark, b / dark, 255]) } else { Rgba([0; 4]) }
+            if inside { Rgba([r / dark, g / dark, b / dark, 255]) } else { ground }
         });
         for step in 1..=plan.steps {
             std::thread::sleep(self.step);

@@ -37,6 +37,10 @@ impl Backend for Sdxl {
         &self.info
     }
 
+    fn paints_alpha(&self) -> bool {
+        self.pipeline.image_channels() == 4
+    }
+
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<RgbaImage, EngineError> {
         let Drawing { plan, image, seed } = drawing;
         let input = TextToImage {

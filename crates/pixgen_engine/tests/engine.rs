@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use pixgen_api::{DevicePreference, EventKind, GenPath, Generated, JobId, Kind, ModelRef, Request};
+use pixgen_api::{Background, DevicePreference, EventKind, GenPath, Generated, JobId, Kind, ModelRef, Request};
 use pixgen_engine::{Engine, EngineConfig, FakeBackend, Provenance};
 
 const STEP: Duration = Duration::from_millis(2);
@@ -183,4 +183,24 @@ fn a_missing_model_folder_is_named() {
 
 fn image_of(path: &Path) -> Vec<u8> {
     image::open(path).unwrap().to_rgba8().into_raw()
+}
+
+#[test]
+fn a_painted_background_is_cut_out_unless_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path(), STEP);
+    let corner_and_middle = |request: Request| {
+        let pixels = done(&engine, request).remove(0).pixels;
+        let alpha = |x: u32, y: u32| pixels.rgba[((y * pixels.width_px + x) * 4 + 3) as usize];
+        (alpha(0, 0), alpha(pixels.width_px / 2, pixels.height_px / 2))
+    };
+    let wall = |kind, background| {
+        let mut request = Request::new(kind, "on a wall");
+        request.pixel_art.background = background;
+        request
+    };
+    assert_eq!(corner_and_middle(wall(Kind::Item, Background::Auto)), (0, 255));
+    assert_eq!(corner_and_middle(wall(Kind::Tile, Background::Remove)), (0, 255));
+    assert_eq!(corner_and_middle(wall(Kind::Item, Background::Keep)), (255, 255));
+    assert_eq!(corner_and_middle(wall(Kind::Tile, Background::Auto)), (255, 255));
 }

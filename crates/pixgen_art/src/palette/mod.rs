@@ -137,14 +137,18 @@ pub fn reduce_colors(image: &RgbaImage, max_colors: u32) -> RgbaImage {
     Palette::reduced(image, max_colors).apply(image)
 }
 
-/// The image with colours that differ by noise only made one: the mean of each group.
+/// No two 8-bit colours lie nearer in OKLab, but for the darkest.
+const LEAST_NOISE_DELTA_E: f32 = 1e-3;
+
+/// The image with colours that differ by noise only made one: the mean of each group. A `noise_delta_e` below 0.001
+/// changes nothing.
 ///
 /// The number of colours is chosen by this criterion: two colours are two as long as they lie at least
 /// `noise_delta_e` apart, which is what the picture's noise moves a colour by. Two passes
 /// after the first let the groups settle around their means.
 #[must_use]
 pub fn merge_noise(image: &RgbaImage, noise_delta_e: f32) -> RgbaImage {
-    if noise_delta_e <= 0.0 {
+    if noise_delta_e.is_nan() || noise_delta_e < LEAST_NOISE_DELTA_E {
         return image.clone();
     }
     let swatches = swatches([image]);

@@ -91,7 +91,7 @@ fn squareness(x_px: f32, y_px: f32) -> f64 {
 fn wanted(line: &Line, size: Option<u32>, scale_px: Option<f32>) -> Option<(f32, f32)> {
     let places = line.signal.places as f32;
     match (size, scale_px) {
-        (Some(cells), _) => Some((places / cells.max(1) as f32, 0.35)),
+        (Some(cells), _) => Some((places / cells.clamp(1, line.signal.places.max(1) as u32) as f32, 0.35)),
         (None, Some(pitch)) => Some((pitch.max(1.0), 0.1)),
         (None, None) => None,
     }
@@ -257,7 +257,8 @@ fn axis_of(lattice: &Lattice, places: usize, cells: Option<u32>) -> Axis {
     let half_pixel = 0.5 / lattice.pitch_px;
     let first = coordinates.first().map_or(0.0, |at| at - half_pixel);
     let last = coordinates.last().map_or(0.0, |at| at + half_pixel);
-    let count = cells.unwrap_or_else(|| (last - first).round().clamp(1.0, 1e5) as u32).max(1);
+    let count = cells.unwrap_or_else(|| (last - first).round().clamp(1.0, 1e5) as u32);
+    let count = count.clamp(1, places.max(1) as u32);
     let start = ((first + last - count as f32) / 2.0).round();
     coordinates.iter_mut().for_each(|at| *at -= start);
     let origin_px = lattice.pitch_px.mul_add(start - lattice.middle, places as f32 / 2.0);

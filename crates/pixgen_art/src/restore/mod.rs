@@ -18,6 +18,7 @@ use image::RgbaImage;
 pub use kernel::Kernel;
 use planes::Planes;
 
+use crate::ArtError;
 use crate::palette::merge_noise;
 use crate::scale::whole_factor;
 
@@ -31,7 +32,7 @@ pub const CELL_NOISE_DELTA_E: f32 = 0.03;
 #[must_use]
 pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
     let grid = Grid::detect(image, size);
-    merge_noise(&grid.invert(image), CELL_NOISE_DELTA_E)
+    merge_noise(&grid.sprite(image), CELL_NOISE_DELTA_E)
 }
 
 /// Most colours of an image that is taken for pixel art as it is.
@@ -67,7 +68,7 @@ pub enum GridSize {
     /// Nothing: pitch and offset are found.
     #[default]
     Unknown,
-    /// The sprite has this many pixels.
+    /// The sprite has this many pixels; along each axis not more than the picture.
     Cells {
         /// Columns.
         width: u32,
@@ -133,8 +134,19 @@ impl Grid {
     /// The sprite on this grid, by least squares.
     ///
     /// Alpha of the result is 0 or 255: a cell is drawn when half of it is.
-    #[must_use]
-    pub fn invert(&self, image: &RgbaImage) -> RgbaImage {
+    ///
+    /// # Errors
+    /// When the image has another size than the one that the grid was found on.
+    pub fn invert(&self, image: &RgbaImage) -> Result<RgbaImage, ArtError> {
+        let size = [&self.x, &self.y].map(|axis| axis.coordinates.len());
+        let found = [image.width(), image.height()];
+        if size != found.map(|edge| edge as usize) {
+            return Err(ArtError::OtherImage { grid_px: size, image_px: found });
+        }
+        Ok(self.sprite(image))
+    }
+
+    fn sprite(&self, image: &RgbaImage) -> RgbaImage {
         invert::Inversion::new(&Planes::new(image), self).sprite(self)
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use pixgen_api::{DevicePreference, EventKind, Kind, ModelRef, Request};
+use pixgen_api::{Background, DevicePreference, EventKind, Kind, ModelRef, Request};
 use pixgen_engine::{Engine, EngineConfig};
 
 /// Where sprites go when no output is named.
@@ -41,8 +41,11 @@ pub(crate) struct Arguments {
     /// Most colours in the sprite [default: 16].
     #[arg(long)]
     colors: Option<u32>,
-    /// A model folder in diffusers layout [default: the embedded model].
-    #[arg(long, value_name = "FOLDER")]
+    /// Keep the painted background instead of cutting the sprite out.
+    #[arg(long)]
+    keep_background: bool,
+    /// A model folder in diffusers layout, or a .safetensors checkpoint [default: the embedded model].
+    #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Draw on the CPU even where a GPU could be used.
     #[arg(long)]
@@ -57,6 +60,9 @@ impl Arguments {
         let defaults = Request::new(self.kind, self.prompt.clone());
         let mut pixel_art = defaults.pixel_art;
         pixel_art.colors = self.colors.or(pixel_art.colors);
+        if self.keep_background {
+            pixel_art.background = Background::Keep;
+        }
         Request {
             negative_prompt: self.negative_prompt.clone(),
             size_px: self.size.unwrap_or(defaults.size_px),

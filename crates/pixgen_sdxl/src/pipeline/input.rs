@@ -102,7 +102,7 @@ impl Pipeline {
         // Each is a multiple of the step, and none is large enough for the product to overflow.
         let numbers = [input.width_px / step, input.height_px / step, self.latent_channels(), input.seeds.len()];
         let numbers = numbers.into_iter().try_fold(1usize, |product, factor| product.checked_mul(factor));
-        if !numbers.is_some_and(|numbers| numbers <= MAX_LATENT_NUMBERS) {
+        if numbers.is_none_or(|numbers| numbers > MAX_LATENT_NUMBERS) {
             return Err(Error::Input(format!(
                 "{} images of {} x {} px are more than can be drawn at once: ask for fewer or smaller ones",
                 input.seeds.len(),
