@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     /// Draw on the CPU even where a GPU could be used.
     #[arg(long)]
     cpu: bool,
-    /// A PNG to write, or a folder for several [default: ./output/<prompt>.png]. Nothing is overwritten.
+    /// A PNG to write, or a folder for several [default: ./output/PROMPT.png]. Nothing is overwritten.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 }
