@@ -35,7 +35,8 @@ pub struct ModelInfo {
     pub guidance_rescale: f32,
     /// Scheduler when the request names none.
     pub scheduler: SchedulerKind,
-    /// How kind and prompt are put together; holds `{kind}` and `{prompt}`.
+    /// How kind and prompt are put together; holds `{kind}` and `{prompt}`, and `{background}` where the model needs to be
+    /// asked for a ground that the sprite can be cut out of.
     pub prompt_format: String,
 }
 
@@ -121,15 +122,17 @@ impl ModelInfo {
             guidance_scale: 6.0,
             guidance_rescale: 0.0,
             scheduler: SchedulerKind::Dpmpp2m,
-            prompt_format: "pixel art, {kind}, {prompt}, plain white background".to_owned(),
+            prompt_format: "pixel art, {kind}, {prompt}{background}".to_owned(),
         }
     }
 
-    /// The text that the model is given.
+    /// The text that the model is given. What is to be cut out is asked for on a ground that can be told from it.
     #[must_use]
-    pub fn prompt(&self, kind: Kind, prompt: &str) -> String {
+    pub fn prompt(&self, kind: Kind, prompt: &str, cut_out: bool) -> String {
+        let background = if cut_out { ", plain white background" } else { "" };
         // The prompt goes in last: it may itself hold "{kind}".
-        self.prompt_format.replace("{kind}", kind.word()).replace("{prompt}", prompt.trim())
+        let format = self.prompt_format.replace("{kind}", kind.word()).replace("{background}", background);
+        format.replace("{prompt}", prompt.trim())
     }
 
     /// The native size for a sprite of `size_px` and the whole number by which it is then enlarged.
@@ -165,7 +168,10 @@ mod tests {
 
     #[test]
     fn the_prompt_keeps_braces_of_its_own() {
-        assert_eq!(tiny().prompt(Kind::Item, " a {kind} potion "), "item, a {kind} potion");
+        assert_eq!(tiny().prompt(Kind::Item, " a {kind} potion ", true), "item, a {kind} potion");
+        let sdxl = ModelInfo::of_plain_sdxl("sdxl");
+        assert_eq!(sdxl.prompt(Kind::Item, "a key", true), "pixel art, item, a key, plain white background");
+        assert_eq!(sdxl.prompt(Kind::Tile, "grass", false), "pixel art, tile, grass");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Plan {
             ..request.clone()
         };
         Ok(Self {
-            prompt: model.prompt(request.kind, &request.prompt),
+            prompt: model.prompt(request.kind, &request.prompt, cut_out),
             request: filled,
             image_px: native.image_px,
             native_size_px: native.sprite_px,
