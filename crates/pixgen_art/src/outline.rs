@@ -131,9 +131,7 @@ pub fn remove_orphans(image: &RgbaImage, keep_delta_e: f32) -> RgbaImage {
         // Neighbouring orphans must not swap colours for ever: the first of them moves, the others are asked again.
         let mut moved: HashSet<(u32, u32)> = HashSet::new();
         for (x, y, color) in changes {
-            let around = (y.saturating_sub(1)..=y.saturating_add(1))
-                .flat_map(|y| (x.saturating_sub(1)..=x.saturating_add(1)).map(move |x| (x, y)));
-            if !around.into_iter().any(|near| moved.contains(&near)) {
+            if !neighbors(image, x, y).any(|near| moved.contains(&near)) {
                 cleaned.put_pixel(x, y, color);
                 moved.insert((x, y));
             }
