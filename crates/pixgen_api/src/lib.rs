@@ -10,6 +10,7 @@ mod gen_path;
 mod kind;
 mod limits;
 mod request;
+mod sheet;
 
 pub use device::DevicePreference;
 pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
@@ -17,3 +18,6 @@ pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
 pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
 pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};
+pub use sheet::{
+    MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet,
+};
