@@ -18,6 +18,4 @@ pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
 pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
 pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};
-pub use sheet::{
-    MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet,
-};
+pub use sheet::{MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet};

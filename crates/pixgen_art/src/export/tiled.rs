@@ -71,7 +71,9 @@ impl Grid {
         }
         let columns = sheet.frames.iter().take_while(|frame| frame.rect_px.y == start.y).count() as u32;
         // The step to the next column, or, in one column, to the next row.
-        let next = if columns > 1 { sheet.frames.get(1).map(|frame| frame.rect_px.x.checked_sub(start.x)) } else {
+        let next = if columns > 1 {
+            sheet.frames.get(1).map(|frame| frame.rect_px.x.checked_sub(start.x))
+        } else {
             sheet.frames.get(1).map(|frame| frame.rect_px.y.checked_sub(start.y))
         };
         let edge = if columns > 1 { tile[0] } else { tile[1] };

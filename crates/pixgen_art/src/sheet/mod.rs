@@ -113,8 +113,7 @@ impl PackedSheet {
         if !fits(rect.x, rect.width, self.image.width()) || !fits(rect.y, rect.height, self.image.height()) {
             return None;
         }
-        let (width, height) =
-            crate::error::checked_size(frame.source_px[0].into(), frame.source_px[1].into()).ok()?;
+        let (width, height) = crate::error::checked_size(frame.source_px[0].into(), frame.source_px[1].into()).ok()?;
         let mut whole = RgbaImage::new(width, height);
         let pixels = imageops::crop_imm(&self.image, rect.x, rect.y, rect.width, rect.height).to_image();
         imageops::replace(&mut whole, &pixels, frame.offset_px[0].into(), frame.offset_px[1].into());

@@ -93,7 +93,8 @@ struct Spots {
 
 impl Spots {
     fn find(frames: &[Frame], cuts: &[BoundingBox], options: &PackOptions) -> Result<Self, PackError> {
-        let (padding, margin, extrude) = (options.padding_px.into(), options.margin_px.into(), options.extrude_px.into());
+        let (padding, margin, extrude) =
+            (options.padding_px.into(), options.margin_px.into(), options.extrude_px.into());
         let spacing = Spacing { padding, margin, extrude };
         let count = cuts.len() as u64;
         let cell = |edge: fn(&BoundingBox) -> u32| cuts.iter().map(edge).max().map_or(0, u64::from);

@@ -108,7 +108,8 @@ struct Steps {
 
 impl Steps {
     fn of(tile: &RgbaImage) -> Self {
-        let mut steps = Self { seen: SeenImage::new(tile), size: [tile.width(), tile.height()], inner: [vec![], vec![]] };
+        let mut steps =
+            Self { seen: SeenImage::new(tile), size: [tile.width(), tile.height()], inner: [vec![], vec![]] };
         for axis in 0..2 {
             let between = (1..steps.size[axis]).map(|line| mean_step(&steps, line - 1, &steps, line, axis));
             steps.inner[axis] = between.collect();

@@ -32,8 +32,7 @@ pub fn check_pairs(tiles: &[RgbaImage]) -> Result<Vec<PairSeams>, ArtError> {
     }
     let steps: Vec<_> = tiles.iter().map(Steps::of).collect();
     let pairs = (0..tiles.len()).flat_map(|first| (0..tiles.len()).map(move |second| (first, second)));
-    let measure =
-        |(first, second)| PairSeams { first, second, seams: Seams::between(&steps[first], &steps[second]) };
+    let measure = |(first, second)| PairSeams { first, second, seams: Seams::between(&steps[first], &steps[second]) };
     Ok(pairs.map(measure).collect())
 }
 

@@ -49,7 +49,7 @@ pub fn repair_seams(tile: &RgbaImage) -> SeamRepair {
     let before = Seams::of(tile);
     let mut repair = SeamRepair { tile: tile.clone(), before, after: before };
     if !before.columns_fit() {
-        take_if_better(&mut repair, |tile| repair_columns(tile));
+        take_if_better(&mut repair, repair_columns);
     }
     if !repair.after.rows_fit() {
         take_if_better(&mut repair, |tile| repair_columns(&imageops::rotate90(tile)).map(|t| imageops::rotate270(&t)));
@@ -119,7 +119,8 @@ fn fit(seen: &SeenImage, (width, height): (u32, u32), source: u32, zone: u32) ->
     // Column 0 to 2·zone+1 of the strip; the seam lies between zone and zone+1.
     let differ = |column: u32, y: u32| seen.at(ground(width, zone, column), y).distance(seen.at(source + column, y));
     let columns = 2 * zone + 2;
-    let differences: Vec<f32> = (0..height).flat_map(|y| (0..columns).map(move |c| (c, y))).map(|(c, y)| differ(c, y)).collect();
+    let differences: Vec<f32> =
+        (0..height).flat_map(|y| (0..columns).map(move |c| (c, y))).map(|(c, y)| differ(c, y)).collect();
     // A line before column c costs what ground and strip differ by on both of its sides.
     let cost = |y: usize, c: u32| {
         let row = y * columns as usize;
