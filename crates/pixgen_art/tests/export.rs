@@ -199,7 +199,7 @@ fn what_tiled_cannot_cut_is_refused() {
     let pack = |images: Vec<RgbaImage>, options: &PackOptions| {
         pack(&Sheet::animation("tile", images, Anchor::Keep), "a.png", options).unwrap()
     };
-    refused(&packed(Layout::Tight), "no grid that Tiled can cut");
+    refused(&packed(Layout::Tight), "0\" has lost its transparent margins");
     let mixed = vec![bricks(8, 8, (0, 0)), bricks(8, 7, (0, 0))];
     refused(&pack(mixed, &PackOptions::default()), "\"tile 1\" has another size than \"tile 0\"");
     let wide = PackOptions { margin_px: 9, ..PackOptions::default() };

@@ -260,6 +260,17 @@ fn strip(frames: &[RgbaImage]) -> RgbaImage {
 }
 
 #[test]
+fn animations_share_a_sheet_under_their_tags() {
+    let mut sheet = Sheet::animation("walk", walk(), Anchor::Feet);
+    sheet.append(Sheet::animation("idle", [knight(), knight()], Anchor::Feet));
+    let packed = pack(&sheet, "knight.png", &PackOptions::default()).unwrap();
+    assert_eq!(packed.data.tag("walk").unwrap().order(), [0, 1, 2, 3]);
+    assert_eq!(packed.data.tag("idle").unwrap().order(), [4, 5]);
+    assert_eq!(packed.data.frames[5].name, "idle 1");
+    assert!(packed.data.tag("run").is_none());
+}
+
+#[test]
 fn frames_can_be_named_and_timed_one_by_one() {
     let frame =
         |name: &str, duration_ms| Frame { name: name.into(), image: knight(), duration_ms, pivot_px: [3.5, -2.0] };

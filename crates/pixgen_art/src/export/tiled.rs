@@ -65,8 +65,11 @@ impl Grid {
         let first = sheet.frames.first().ok_or_else(|| no_grid("there are no frames".to_owned()))?;
         let start = first.rect_px;
         let tile = [start.width, start.height];
-        let other = |frame: &&SheetFrame| [frame.rect_px.width, frame.rect_px.height] != tile || frame.is_trimmed();
-        if let Some(frame) = sheet.frames.iter().find(other) {
+        if let Some(frame) = sheet.frames.iter().find(|frame| frame.is_trimmed()) {
+            return Err(no_grid(format!("\"{}\" has lost its transparent margins", frame.name)));
+        }
+        let size = |frame: &SheetFrame| [frame.rect_px.width, frame.rect_px.height];
+        if let Some(frame) = sheet.frames.iter().find(|frame| size(frame) != tile) {
             return Err(no_grid(format!("\"{}\" has another size than \"{}\"", frame.name, first.name)));
         }
         let columns = sheet.frames.iter().take_while(|frame| frame.rect_px.y == start.y).count() as u32;

@@ -59,6 +59,17 @@ impl Sheet {
         Self { frames, tags: tag.into_iter().collect() }
     }
 
+    /// Puts the frames and tags of another sheet behind these: the animations of one figure in one image.
+    pub fn append(&mut self, other: Self) {
+        let before = self.frames.len();
+        self.frames.extend(other.frames);
+        self.tags.extend(other.tags.into_iter().map(|tag| SheetTag {
+            first: tag.first.saturating_add(before),
+            last: tag.last.saturating_add(before),
+            ..tag
+        }));
+    }
+
     /// The frames' images.
     pub fn images(&self) -> impl Iterator<Item = &RgbaImage> {
         self.frames.iter().map(|frame| &frame.image)

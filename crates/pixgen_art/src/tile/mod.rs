@@ -5,7 +5,7 @@ mod repair;
 
 use image::RgbaImage;
 
-pub use self::pairs::{PairSeams, check_pairs};
+pub use self::pairs::{MAX_TILES, PairSeams, check_pairs};
 pub use self::repair::{SeamRepair, repair_seams};
 use crate::error::{ArtError, checked_size};
 use crate::seen::SeenImage;

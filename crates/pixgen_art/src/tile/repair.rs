@@ -5,6 +5,8 @@
 //! ground agree there: image quilting (Efros and Freeman 2001) with the matching cost of graph-cut textures (Kwatra et
 //! al. 2003). Pixels are copied and never mixed, so the tile keeps its palette.
 
+use std::collections::BTreeSet;
+
 use image::{RgbaImage, imageops};
 
 use super::{Seams, Steps};
@@ -90,7 +92,7 @@ fn repair_columns(tile: &RgbaImage) -> Option<RgbaImage> {
     }
     let steps = Steps::of(tile);
     let seam = steps.seam(0, &steps)?;
-    let zones = [(width / 8).clamp(2, MAX_ZONE_PX), (width / 4).clamp(2, MAX_ZONE_PX)];
+    let zones = BTreeSet::from([width / 8, width / 4].map(|zone| zone.clamp(2, MAX_ZONE_PX)));
     let mut best: Option<Patch> = None;
     for zone in zones {
         let last_source = width.checked_sub(2 * zone + 2)?;
