@@ -12,7 +12,7 @@ pub(super) fn write(sheet: &PackedSheet) -> Result<Vec<u8>, ExportError> {
     let frame = |frame: &SheetFrame| {
         let [x, y] = frame.pivot_share();
         let mut fields = placed(frame);
-        // One point under two names: Phaser, Cocos and Unity read the first, PixiJS the second.
+        // One point under two names: TexturePacker's own, and the one that PixiJS reads.
         fields.extend(["pivot", "anchor"].map(|name| numbers(name, &[("x", x), ("y", y)])));
         (frame.name.clone(), Entry::Fields(Fields(fields)))
     };
