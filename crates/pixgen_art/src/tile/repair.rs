@@ -44,8 +44,8 @@ pub struct SeamRepair {
 /// Mends the seams that are seen (see [`Seams::is_seamless`]); an axis without one gives no cause to change anything.
 ///
 /// A seam that cannot be mended without a worse one inside (a slope from dark to bright, where nothing in the tile
-/// leads back) is left, as is one of a tile below 8 px: `after` tells. No seam becomes one that is seen, or is seen more than before, and the same tile
-/// always gives the same result.
+/// leads back) is left, as is one of a tile below 8 px: `after` tells. No seam becomes one that is seen, or is seen
+/// more than before, and the same tile always gives the same result.
 #[must_use]
 pub fn repair_seams(tile: &RgbaImage) -> SeamRepair {
     let before = Seams::of(tile);
