@@ -14,12 +14,12 @@ use crate::tile::Seams;
 
 /// Measurements of one image, or of the frames of an animation.
 ///
-/// [`Metrics::rows`] names them for people, with their ranges. What is said of drawn sprites was measured on 2,184 of the
-/// CC0 set on which the restoration is measured (`examples/measure_set.rs`).
+/// [`Metrics::rows`] names them for people, with their ranges. What is said of drawn sprites was measured on 2,184 of
+/// the CC0 set on which the restoration is measured (`examples/measure_set.rs`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metrics {
-    /// Distinct colours of the pixels that are not fully transparent. Drawn sprites have 9 in the median, nine in ten at
-    /// most 62.
+    /// Distinct colours of the pixels that are not fully transparent. Drawn sprites have 9 in the median, nine in ten
+    /// at most 62.
     pub colors: usize,
     /// How far the picture is from being constant on cells of its stated scale: root mean square of the difference of
     /// every pixel from its cell's mean (ΔE_OK, and alpha), 0 for true pixels, above 0.02 to be seen.
@@ -29,8 +29,8 @@ pub struct Metrics {
     /// Share of the pixels that are not fully transparent, 0 to 1.
     pub opaque_ratio: f32,
     /// Share of those pixels that none of the eight pixels around equals, 0 to 1: dither patterns and
-    /// sparkles have some, noise has nearly nothing else. Drawn sprites have 0.04 in the median, nine in ten at most 0.46
-    /// (small ones that are shaded pixel by pixel).
+    /// sparkles have some, noise has nearly nothing else. Drawn sprites have 0.04 in the median, nine in ten at most
+    /// 0.46 (small ones that are shaded pixel by pixel).
     pub orphan_ratio: f32,
     /// Share of the rim that is darker than what lies behind it, 0 to 1: 1 for a closed dark outline (see
     /// [`outline_completeness`]), 0.84 in the median of drawn sprites. The mean over the frames.

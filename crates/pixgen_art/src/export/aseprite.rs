@@ -58,8 +58,8 @@ fn tag(tag: &SheetTag) -> Fields {
     Fields(fields)
 }
 
-/// A slice over the whole frame with a key for every frame whose pivot is not that of the frame before. Aseprite's pivots
-/// are whole pixels.
+/// A slice over the whole frame with a key for every frame whose pivot is not that of the frame before. Aseprite's
+/// pivots are whole pixels.
 fn pivots(frames: &[SheetFrame]) -> Fields {
     let mut keys = Vec::new();
     let mut last = None;

@@ -1,4 +1,5 @@
-//! Tilesets of Tiled: the `.tsx` file of a sheet packed as a grid (`doc.mapeditor.org/en/stable/reference/tmx-map-format`).
+//! Tilesets of Tiled: the `.tsx` file of a sheet packed as a grid
+//! (`doc.mapeditor.org/en/stable/reference/tmx-map-format`).
 
 use std::fmt::Write;
 

@@ -75,8 +75,8 @@ pub fn anchored_frames(frames: &[RgbaImage], anchor: Anchor, how: AnchorFrames) 
 /// The grid that the pictures of one animation share: they were painted or scaled alike, but not every picture shows it
 /// equally well. `None` without pictures.
 ///
-/// The number of cells that most pictures show, by the confidence with which they do; then the grid of the most confident
-/// of those.
+/// The number of cells that most pictures show, by the confidence with which they do; then the grid of the most
+/// confident of those.
 ///
 /// # Errors
 /// When two pictures differ in size.

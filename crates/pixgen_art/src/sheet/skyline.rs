@@ -1,4 +1,5 @@
-//! Rectangles laid close together: the skyline method, bottom-left rule (Jylänki 2010, "A Thousand Ways to Pack the Bin").
+//! Rectangles laid close together: the skyline method, bottom-left rule (Jylänki 2010, "A Thousand Ways to Pack the
+//! Bin").
 //!
 //! Written here and not taken from a crate because sheets are kept in version control: the same frames must lie in the
 //! same places after every update of a dependency.

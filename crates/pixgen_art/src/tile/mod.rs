@@ -78,8 +78,8 @@ impl Seams {
         self.columns_z.max(self.rows_z)
     }
 
-    /// Whether no seam is seen between right and left edge: it is at most [`SEAMLESS_Z`], or there are steps inside that
-    /// are as steep.
+    /// Whether no seam is seen between right and left edge: it is at most [`SEAMLESS_Z`], or there are steps inside
+    /// that are as steep.
     #[must_use]
     pub fn columns_fit(self) -> bool {
         self.columns_z <= SEAMLESS_Z || self.columns_ratio <= SEAMLESS_RATIO

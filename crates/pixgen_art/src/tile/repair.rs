@@ -15,8 +15,8 @@ use crate::seen::SeenImage;
 /// Tiles narrower than this have no inside to take a strip from.
 const MIN_EDGE_PX: u32 = 8;
 
-/// Widest zone in which the line between strip and ground may run, in pixels: wider ones find no better line and replace
-/// more of what was drawn.
+/// Widest zone in which the line between strip and ground may run, in pixels: wider ones find no better line and
+/// replace more of what was drawn.
 const MAX_ZONE_PX: u32 = 32;
 
 /// Most strips that are tried per zone width; in wider tiles they lie evenly.
@@ -26,8 +26,8 @@ const MAX_STRIPS: u32 = 512;
 /// to do with each other differ by about that step, so this is what makes the new lines less visible than the old one.
 const MAX_COST: f32 = 0.6;
 
-/// The lines may be steeper than the steepest step inside by this factor. They run along the edges of what is drawn, which
-/// no straight column does; but a smooth slope must not become two stairs.
+/// The lines may be steeper than the steepest step inside by this factor. They run along the edges of what is drawn,
+/// which no straight column does; but a smooth slope must not become two stairs.
 const MAX_STEEPNESS: f32 = 3.0;
 
 /// A tile and what was done to it.
