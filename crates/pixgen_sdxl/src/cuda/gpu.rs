@@ -22,6 +22,7 @@ pub(super) struct Gpu {
     #[cfg(feature = "cudnn")]
     convolutions: super::cudnn::Convolutions,
     multiprocessors: usize,
+    dtype: DType,
     /// Which kernel is the fastest for some sizes.
     chosen_kernels: Mutex<HashMap<Vec<usize>, &'static str>>,
 }
@@ -55,9 +56,14 @@ impl Gpu {
             #[cfg(feature = "cudnn")]
             convolutions: super::cudnn::Convolutions::new(&stream, dtype)?,
             multiprocessors: usize::try_from(multiprocessors).unwrap_or(1).max(1),
+            dtype,
             chosen_kernels: Mutex::default(),
             stream,
         })
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// The kernel that was the fastest for these sizes.

@@ -43,15 +43,15 @@ const NAMES: [&str; 15] = [
 ];
 
 /// Those of `attention_hopper.cu`, with the shared memory that they may take.
-const HOPPER: [(&str, usize); 3] = [
-    ("attention_wide_64", wide_attention_bytes(64)),
-    ("attention_wide_128", wide_attention_bytes(128)),
-    ("attention_wide_192", wide_attention_bytes(192)),
-];
+const HOPPER: [(&str, usize); 2] =
+    [("attention_wide_128", wide_attention_bytes(128)), ("attention_wide_192", wide_attention_bytes(192))];
 
-/// Shared memory of a block of `queries`: these, and three tiles of 128 keys and values, of 64 halves each.
+/// Keys of a tile of `attention_hopper.cu`.
+pub(super) const WIDE_KEYS: usize = 128;
+
+/// Shared memory of a block of `queries`: these, and three tiles of keys and of values, of 64 halves each.
 pub(super) const fn wide_attention_bytes(queries: usize) -> usize {
-    (queries + 2 * 3 * 128) * 64 * 2
+    (queries + 2 * 3 * WIDE_KEYS) * 64 * 2
 }
 
 /// Whether a card has warpgroup products: they are part of no other compute capability, not even of later ones.

@@ -2,9 +2,10 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::kernels::wide_attention_bytes;
+use super::kernels::{WIDE_KEYS, wide_attention_bytes};
 use super::product::Product;
 use super::program::{Argument, Launch, Place, Recorder, Spot};
+use super::tensor_map::TensorMap;
 use crate::nn::Seamless;
 use crate::params::Params;
 
@@ -449,26 +450,40 @@ impl Recorder {
         let Attention { images, queries, keys, heads, q, q_stride, k, v, kv_stride, images_per_key } = *attention;
         let channels = heads * HEAD_DIM;
         let y = self.memory(images * queries * channels * HALF);
-        let sizes = [queries, keys, q_stride, kv_stride, channels, images_per_key];
-        let mut arguments: Vec<_> = [q, k, v, y.spot()].into_iter().map(Argument::from).collect();
-        arguments.extend(sizes.map(Argument::from));
-        arguments.push((std::f32::consts::LOG2_E / (HEAD_DIM as f32).sqrt()).into());
-        let launch = |kernel, block: usize, threads, shared_bytes| Launch {
-            kernel,
-            grid: [queries.div_ceil(block), heads, images],
-            block: [threads, 1],
-            shared_bytes,
-            arguments: arguments.clone(),
+        let scale_log2 = Argument::from(std::f32::consts::LOG2_E / (HEAD_DIM as f32).sqrt());
+        let narrow = |kernel, block: usize| {
+            let sizes = [queries, keys, q_stride, kv_stride, channels, images_per_key];
+            let places = [q, k, v, y.spot()].map(Argument::from).into_iter();
+            Launch {
+                kernel,
+                grid: [queries.div_ceil(block), heads, images],
+                block: [128, 1],
+                shared_bytes: (block + 4 * 64) * HEAD_DIM * HALF,
+                arguments: places.chain(sizes.map(Argument::from)).chain([scale_log2]).collect(),
+            }
         };
-        let narrow = |block: usize| (block + 4 * 64) * HEAD_DIM * HALF;
+        let wide = |kernel, block: usize| {
+            let map = |spot, tokens, stride, box_tokens| TensorMap { spot, images, tokens, heads, stride, box_tokens };
+            let maps = [
+                map(q, queries, q_stride, block),
+                map(k, keys, kv_stride, WIDE_KEYS),
+                map(v, keys, kv_stride, WIDE_KEYS),
+            ];
+            let sizes = [queries, keys, channels, images_per_key];
+            let places = maps.map(Argument::from).into_iter().chain([Argument::from(&y)]);
+            Launch {
+                kernel,
+                grid: [queries.div_ceil(block), heads, images],
+                // One warpgroup per 64 queries, and one that fetches.
+                block: [2 * block + 128, 1],
+                shared_bytes: wide_attention_bytes(block),
+                arguments: places.chain(sizes.map(Argument::from)).chain([scale_log2]).collect(),
+            }
+        };
         // Larger blocks read the keys less often; smaller ones leave fewer processors idle at the end.
-        let mut choices =
-            vec![launch("attention_64", 64, 128, narrow(64)), launch("attention_128", 128, 128, narrow(128))];
+        let mut choices = vec![narrow("attention_64", 64), narrow("attention_128", 128)];
         if self.gpu.kernels().is_hopper() {
-            choices.extend(
-                [("attention_wide_64", 64), ("attention_wide_128", 128), ("attention_wide_192", 192)]
-                    .map(|(kernel, block)| launch(kernel, block, 2 * block, wide_attention_bytes(block))),
-            );
+            choices.extend([wide("attention_wide_128", 128), wide("attention_wide_192", 192)]);
         }
         self.fastest(vec![images, queries, keys, heads, q_stride, kv_stride], choices);
         y

@@ -20,6 +20,7 @@ mod layers;
 mod memory;
 mod product;
 mod program;
+mod tensor_map;
 mod unet;
 mod vae;
 

@@ -10,6 +10,7 @@ use cudarc::driver::{CudaGraph, CudaSlice, DevicePtr, result};
 use super::arena::{Arena, Range};
 use super::gpu::Gpu;
 use super::product::{PreparedProduct, Product};
+use super::tensor_map::{EncodedMap, TensorMap};
 
 /// An intermediate result, or a weight. Its memory is free for later operations when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -60,8 +61,16 @@ impl Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Argument {
     Spot(Spot),
+    /// A tensor as Hopper's tensor memory accelerator wants it described.
+    Tensor(TensorMap),
     Int(i32),
     Float(f32),
+}
+
+impl From<TensorMap> for Argument {
+    fn from(map: TensorMap) -> Self {
+        Self::Tensor(map)
+    }
 }
 
 impl From<&Place> for Argument {
@@ -129,8 +138,9 @@ enum Operation {
     Convolution(super::cudnn::PreparedConvolution),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Value {
+    Map(Box<EncodedMap>),
     Address(u64),
     Int(i32),
     Float(f32),
@@ -139,6 +149,7 @@ enum Value {
 impl Value {
     fn pointer(&self) -> *mut std::ffi::c_void {
         match self {
+            Self::Map(map) => std::ptr::from_ref(&**map).cast_mut().cast(),
             Self::Address(address) => std::ptr::from_ref(address).cast_mut().cast(),
             Self::Int(number) => std::ptr::from_ref(number).cast_mut().cast(),
             Self::Float(number) => std::ptr::from_ref(number).cast_mut().cast(),
@@ -153,13 +164,16 @@ struct PreparedLaunch {
 }
 
 impl PreparedLaunch {
-    fn new(launch: Launch, address: impl Fn(Spot) -> u64) -> Self {
-        let values = launch.arguments.iter().map(|argument| match argument {
-            Argument::Spot(spot) => Value::Address(address(*spot)),
-            Argument::Int(number) => Value::Int(*number),
-            Argument::Float(number) => Value::Float(*number),
+    fn new(gpu: &Gpu, launch: Launch, address: impl Fn(Spot) -> u64) -> Result<Self> {
+        let values = launch.arguments.iter().map(|argument| {
+            Ok(match argument {
+                Argument::Spot(spot) => Value::Address(address(*spot)),
+                Argument::Tensor(map) => Value::Map(Box::new(map.encode(gpu, address(map.spot))?)),
+                Argument::Int(number) => Value::Int(*number),
+                Argument::Float(number) => Value::Float(*number),
+            })
         });
-        Self { values: values.collect(), launch }
+        Ok(Self { values: values.collect::<Result<_>>()?, launch })
     }
 
     /// The fastest of several; the memory at their places is overwritten if the sizes are new.
@@ -170,7 +184,7 @@ impl PreparedLaunch {
             if kernel.is_some_and(|kernel| kernel != launch.kernel) {
                 continue;
             }
-            let prepared = Self::new(launch, &address);
+            let prepared = Self::new(gpu, launch, &address)?;
             if kernel.is_some() {
                 return Ok(prepared);
             }
@@ -295,7 +309,7 @@ impl Recorder {
             .into_iter()
             .map(|operation| {
                 Ok(match operation {
-                    Recorded::Launch(launch) => Operation::Launch(PreparedLaunch::new(launch, address)),
+                    Recorded::Launch(launch) => Operation::Launch(PreparedLaunch::new(&gpu, launch, address)?),
                     Recorded::Choice(sizes, launches) => {
                         Operation::Launch(PreparedLaunch::fastest(&gpu, &sizes, launches, address)?)
                     }

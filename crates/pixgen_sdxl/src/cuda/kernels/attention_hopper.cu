@@ -1,15 +1,61 @@
-// Attention with heads of 64 channels on Hopper (sm_90a): products by whole warpgroups, fed from shared memory
-// (`wgmma`), the scores of the next keys on their way while the weights of these are computed (FlashAttention-3, Shah et
-// al. 2024, sections 3.1 and 3.2; loads by cp.async instead of TMA).
+// Attention with heads of 64 channels on Hopper (sm_90a), after FlashAttention-3 (Shah et al. 2024): one thread has the
+// tensor memory accelerator fetch keys and values; warpgroups multiply straight from shared memory (`wgmma`) and take
+// turns, so that one computes weights while another one multiplies; within each, the scores of the next keys are on their
+// way while the weights of these are computed.
 //
-// A block of GROUPS warpgroups takes 64 · GROUPS queries of one head. Tiles are 64 channels wide, 128 bytes a row, and
-// stored as wgmma's "128 byte swizzle" wants them, which is the order of `swizzled`. Built with the architecture-specific
-// target only; other cards use `attention.cu`.
+// A block of GROUPS warpgroups, and one that only fetches, takes 64 · GROUPS queries of one head. Tiles are 64 channels
+// wide, 128 bytes a row, in the order that wgmma and the accelerator call "128 byte swizzle". Built with the
+// architecture-specific target only; other cards use `attention.cu`.
 
 #ifdef HOPPER
 
 #define WIDE_KEYS 128
 #define STAGES 3
+#define TILE_BYTES (WIDE_KEYS * HEAD_DIM * 2)
+
+// What the driver encodes for the tensor memory accelerator: a tensor (image, head, token, channel).
+struct alignas(64) TensorMap {
+    unsigned long long opaque[16];
+};
+
+// Barriers in shared memory that count arrivals and bytes.
+struct Barrier {
+    u32 address;
+
+    __device__ __forceinline__ explicit Barrier(unsigned long long *p) : address(shared_address(p)) {}
+    __device__ __forceinline__ void init(u32 arrivals) const {
+        asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address), "r"(arrivals) : "memory");
+    }
+    __device__ __forceinline__ void arrive() const {
+        asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address) : "memory");
+    }
+    __device__ __forceinline__ void expect(u32 bytes) const {
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address), "r"(bytes) : "memory");
+    }
+    __device__ __forceinline__ void wait(u32 parity) const {
+        u32 done;
+        do {
+            asm volatile(
+                "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
+                : "=r"(done)
+                : "r"(address), "r"(parity)
+                : "memory");
+        } while (!done);
+    }
+};
+
+// Fetches 64 channels of as many tokens as the map's box has; tokens beyond the last are zeros.
+__device__ __forceinline__ void fetch(half_bits *to, const TensorMap &map, int token, int head, int image, Barrier barrier) {
+    asm volatile(
+        "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], "
+        "[%6];" ::"r"(shared_address(to)),
+        "l"(&map), "r"(0), "r"(token), "r"(head), "r"(image), "r"(barrier.address)
+        : "memory");
+}
+
+// Named barriers by which warpgroups take turns: two of them meet, the one that goes on and the one that lets it.
+__device__ __forceinline__ void await_turn(int group) { asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory"); }
+__device__ __forceinline__ void give_turn(int group) { asm volatile("bar.arrive %0, 256;" ::"r"(1 + group) : "memory"); }
 
 // The descriptor of a tile with rows of 128 bytes: eight rows are 1024 bytes.
 __device__ __forceinline__ unsigned long long tile_descriptor(const half_bits *tile) {
@@ -74,52 +120,53 @@ __device__ __forceinline__ void multiply_values(float (&c)[8][4], const u32 (&a)
 }
 
 template <int GROUPS>
-__device__ __forceinline__ void attend_wide(const half_bits *q, const half_bits *k, const half_bits *v, half_bits *y,
-                                            int queries, int keys, int q_stride, int kv_stride, int y_stride,
-                                            int images_per_key, float scale_log2) {
-    constexpr int QUERIES = 64 * GROUPS, THREADS = 128 * GROUPS, TILE = WIDE_KEYS * HEAD_DIM;
+__device__ __forceinline__ void attend_wide(const TensorMap &q, const TensorMap &k, const TensorMap &v, half_bits *y,
+                                            int queries, int keys, int y_stride, int images_per_key, float scale_log2) {
+    constexpr int QUERIES = 64 * GROUPS, TILE = WIDE_KEYS * HEAD_DIM;
     half_bits *q_tile = memory;
     half_bits *k_tiles = memory + QUERIES * HEAD_DIM;
     half_bits *v_tiles = k_tiles + STAGES * TILE;
+    // One for the queries, then for each stage "is there" and "may be overwritten".
+    __shared__ __align__(8) unsigned long long barriers[1 + 2 * STAGES];
+    const Barrier q_there(barriers);
+    auto there = [&](int tile) { return Barrier(barriers + 1 + tile % STAGES); };
+    auto consumed = [&](int tile) { return Barrier(barriers + 1 + STAGES + tile % STAGES); };
+    auto round = [](int tile) { return (u32)(tile / STAGES & 1); };
 
-    const int thread = threadIdx.x, group = thread / 128, warp = thread / 32 % 4, lane = thread % 32;
+    const int warpgroup = threadIdx.x / 128, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
     const int first_query = blockIdx.x * QUERIES, head = blockIdx.y, image = blockIdx.z;
-    const int key_image = image / images_per_key * images_per_key;
-    q += (size_t)image * queries * q_stride + head * HEAD_DIM;
-    k += (size_t)key_image * keys * kv_stride + head * HEAD_DIM;
-    v += (size_t)key_image * keys * kv_stride + head * HEAD_DIM;
-    y += (size_t)image * queries * y_stride + head * HEAD_DIM;
     const int tiles = (keys + WIDE_KEYS - 1) / WIDE_KEYS;
 
-    auto load_keys = [&](int tile) {
-        if (tile < tiles) {
-            half_bits *k_to = k_tiles + tile % STAGES * TILE, *v_to = v_tiles + tile % STAGES * TILE;
-            for (int i = thread; i < WIDE_KEYS * 8; i += THREADS) {
-                const int row = i / 8, chunk = i % 8, key = tile * WIDE_KEYS + row;
-                const bool valid = key < keys;
-                const size_t from = (size_t)(valid ? key : 0) * kv_stride + chunk * 8;
-                copy_async(k_to + swizzled(row, chunk), k + from, valid);
-                copy_async(v_to + swizzled(row, chunk), v + from, valid);
+    if (threadIdx.x == 0) {
+        q_there.init(1);
+        for (int stage = 0; stage < STAGES; ++stage) {
+            there(stage).init(1);
+            consumed(stage).init(4 * GROUPS);
+        }
+        asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
+    }
+    __syncthreads();
+
+    if (warpgroup == GROUPS) {
+        // Registers go to those who multiply.
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(GROUPS == 2 ? 24 : 32));
+        if (threadIdx.x == 128 * GROUPS) {
+            const int key_image = image / images_per_key * images_per_key;
+            q_there.expect(QUERIES * HEAD_DIM * 2);
+            fetch(q_tile, q, first_query, head, image, q_there);
+            for (int tile = 0; tile < tiles; ++tile) {
+                // The first time around nobody has to be waited for.
+                consumed(tile).wait(round(tile) ^ 1);
+                there(tile).expect(2 * TILE_BYTES);
+                fetch(k_tiles + tile % STAGES * TILE, k, tile * WIDE_KEYS, head, key_image, there(tile));
+                fetch(v_tiles + tile % STAGES * TILE, v, tile * WIDE_KEYS, head, key_image, there(tile));
             }
         }
-        asm volatile("cp.async.commit_group;");
-    };
-    // This thread's copies are there and visible to products; after the barrier everybody's are, and everybody is done
-    // with the values of two tiles before, whose place the next ones take.
-    auto wait_for_keys = [&]() {
-        asm volatile("cp.async.wait_group 0;\nfence.proxy.async.shared::cta;" ::: "memory");
-        __syncthreads();
-    };
-
-    for (int i = thread; i < QUERIES * 8; i += THREADS) {
-        const int row = i / 8, chunk = i % 8, query = first_query + row;
-        const bool valid = query < queries;
-        copy_async(q_tile + swizzled(row, chunk), q + (size_t)(valid ? query : 0) * q_stride + chunk * 8, valid);
+        return;
     }
-    load_keys(0);
-    wait_for_keys();
-    load_keys(1);
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(GROUPS == 2 ? 240 : 160));
 
+    const int group = warpgroup, next = (group + 1) % GROUPS;
     const unsigned long long q_at = tile_descriptor(q_tile + group * 64 * HEAD_DIM);
     float scores[16][4], out[8][4] = {};
     u32 weights[8][4];
@@ -183,25 +230,33 @@ __device__ __forceinline__ void attend_wide(const half_bits *q, const half_bits 
         }
     };
 
+    if (group == GROUPS - 1) give_turn(0);
+    q_there.wait(0);
+    there(0).wait(0);
+    await_turn(group);
     products_begin();
     begin_scores(0);
+    if (group != GROUPS - 1 || tiles > 1) give_turn(next);
     products_wait<0>();
     hold(scores);
     weigh(0);
     pack_weights();
     for (int tile = 1; tile < tiles; ++tile) {
-        wait_for_keys();
-        load_keys(tile + 1);
+        there(tile).wait(round(tile));
+        await_turn(group);
         hold(scores);
         hold(out);
         products_begin();
         begin_scores(tile);
         begin_values(tile - 1);
+        // The last one of the last round lets nobody go on: nobody waits.
+        if (group != GROUPS - 1 || tile + 1 < tiles) give_turn(next);
         products_wait<1>();
         hold(scores);
         weigh(tile);
         products_wait<0>();
         hold(out);
+        if (lane == 0) consumed(tile - 1).arrive();
 #pragma unroll
         for (int n = 0; n < 8; ++n) {
 #pragma unroll
@@ -215,6 +270,7 @@ __device__ __forceinline__ void attend_wide(const half_bits *q, const half_bits 
     products_wait<0>();
     hold(out);
 
+    y += (size_t)image * queries * y_stride + head * HEAD_DIM;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
         float sum = total[half];
@@ -233,14 +289,14 @@ __device__ __forceinline__ void attend_wide(const half_bits *q, const half_bits 
     }
 }
 
-#define WIDE_ATTENTION(NAME, GROUPS)                                                                                    \
-    extern "C" __global__ void __launch_bounds__(128 * GROUPS, 1)                                                       \
-        NAME(const half_bits *q, const half_bits *k, const half_bits *v, half_bits *y, int queries, int keys,           \
-             int q_stride, int kv_stride, int y_stride, int images_per_key, float scale_log2) {                         \
-        attend_wide<GROUPS>(q, k, v, y, queries, keys, q_stride, kv_stride, y_stride, images_per_key, scale_log2);      \
+#define WIDE_ATTENTION(NAME, GROUPS)                                                                                   \
+    extern "C" __global__ void __launch_bounds__(128 * (GROUPS + 1), 1)                                                \
+        NAME(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k,                                 \
+             const __grid_constant__ TensorMap v, half_bits *y, int queries, int keys, int y_stride,                   \
+             int images_per_key, float scale_log2) {                                                                   \
+        attend_wide<GROUPS>(q, k, v, y, queries, keys, y_stride, images_per_key, scale_log2);                          \
     }
 
-WIDE_ATTENTION(attention_wide_64, 1)
 WIDE_ATTENTION(attention_wide_128, 2)
 WIDE_ATTENTION(attention_wide_192, 3)
 
