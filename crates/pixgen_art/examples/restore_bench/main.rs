@@ -157,8 +157,8 @@ fn large_picture() {
         best(&|| drop(remove_background(&small, &BackgroundOptions::default()))),
         best(&|| drop(reduce_colors(&cut, 24))),
         best(&|| drop(outline::remove_orphans(&cut, 0.2))),
-        best(&|| drop(restore(&picture, scale_8))),
-        best(&|| drop(restore(&picture, GridSize::Unknown))),
+        best(&|| drop(restore(&picture, scale_8).unwrap())),
+        best(&|| drop(restore(&picture, GridSize::Unknown).unwrap())),
     );
 }
 
@@ -175,7 +175,7 @@ fn sheet(file: &str, cases: &[Case]) {
     let mut sheet = RgbaImage::from_pixel(COLUMNS * (2 * EDGE + 12), rows * (EDGE + 8), image::Rgba([52, 56, 66, 255]));
     for (index, case) in cases.iter().enumerate() {
         let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
-        let sprite = restore(&case.picture, GridSize::Unknown);
+        let sprite = restore(&case.picture, GridSize::Unknown).unwrap();
         let after = match case.background {
             Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
             None => sprite,
@@ -251,13 +251,13 @@ fn main() {
         GridSize::Cells { width, height }
     };
     let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
-    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown));
+    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown).unwrap());
     report("pixgen_art, unknown scale", &found);
-    let told = run(false, &|case| restore(&case.picture, given(case)));
+    let told = run(false, &|case| restore(&case.picture, given(case)).unwrap());
     report("pixgen_art, size given", &told);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown)));
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown).unwrap()));
     report("pixgen_art, unknown scale, background removed", &cut);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case))));
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case)).unwrap()));
     report("pixgen_art, size given, background removed", &cut);
     let whole = run(false, &|case| {
         let (width, height) = case.truth.dimensions();
@@ -276,7 +276,7 @@ fn main() {
         for ((case, (found, _)), (told, _)) in cases.iter().zip(&found).zip(&told) {
             if !found.exact || told.all < 0.95 {
                 for size in [GridSize::Unknown, given(case)] {
-                    let grid = Grid::detect(&case.picture, size);
+                    let grid = Grid::detect(&case.picture, size).unwrap();
                     println!(
                         "{} {:?} {} -> {}x{} ({:.2}x{:.2} at {:.1},{:.1} drift {:.1},{:.1}) {:?} {:.2} conf {:.3} noise {:.4}; given {:.3}",
                         case.name,

@@ -29,9 +29,14 @@ pub const CELL_NOISE_DELTA_E: f32 = 0.03;
 /// become one.
 ///
 /// An image that is pixel art already should not be given here: see [`sprite_of`].
-#[must_use]
-pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
-    let grid = Grid::detect(image, size);
+///
+/// # Errors
+/// When the picture cannot have a grid of this size; never for [`GridSize::Unknown`].
+pub fn restore(image: &RgbaImage, size: GridSize) -> Result<RgbaImage, ArtError> {
+    Ok(sprite_on(image, &Grid::detect(image, size)?))
+}
+
+fn sprite_on(image: &RgbaImage, grid: &Grid) -> RgbaImage {
     merge_noise(&grid.sprite(image), CELL_NOISE_DELTA_E)
 }
 
@@ -50,7 +55,7 @@ pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
         let (width, height) = (image.width() / factor, image.height() / factor);
         return RgbaImage::from_fn(width, height, |x, y| *image.get_pixel(x * factor, y * factor));
     }
-    restore(image, GridSize::Unknown)
+    sprite_on(image, &detect::detect(&Planes::new(image), GridSize::Unknown))
 }
 
 /// Whether an image has at most [`CLEAN_COLORS`] colours, counted no further than that.
@@ -82,6 +87,28 @@ pub enum GridSize {
         /// Height of a sprite pixel.
         y_px: f32,
     },
+}
+
+impl GridSize {
+    /// Refuses what no picture of this size can have.
+    fn check(self, image: &RgbaImage) -> Result<(), ArtError> {
+        let image_px = [image.width(), image.height()];
+        let (fits, asked, expected) = match self {
+            Self::Unknown => return Ok(()),
+            Self::Cells { width, height } => (
+                (1..=image_px[0]).contains(&width) && (1..=image_px[1]).contains(&height),
+                format!("{width}×{height} cells"),
+                "at least one cell and at most one a picture pixel on each axis",
+            ),
+            Self::Scale { x_px, y_px } => (
+                // NaN is in no range.
+                (1.0..=image_px[0] as f32).contains(&x_px) && (1.0..=image_px[1] as f32).contains(&y_px),
+                format!("cells of {x_px}×{y_px} px"),
+                "cells of at least 1 px and at most the picture's size on each axis",
+            ),
+        };
+        if fits { Ok(()) } else { Err(ArtError::Grid { image_px, asked, expected }) }
+    }
 }
 
 /// The cells along one axis of a picture.
@@ -126,9 +153,12 @@ pub struct Grid {
 
 impl Grid {
     /// Finds the grid of a picture.
-    #[must_use]
-    pub fn detect(image: &RgbaImage, size: GridSize) -> Self {
-        detect::detect(&Planes::new(image), size)
+    ///
+    /// # Errors
+    /// When the picture cannot have a grid of this size; never for [`GridSize::Unknown`].
+    pub fn detect(image: &RgbaImage, size: GridSize) -> Result<Self, ArtError> {
+        size.check(image)?;
+        Ok(detect::detect(&Planes::new(image), size))
     }
 
     /// The sprite on this grid, by least squares.
