@@ -96,6 +96,21 @@ fn pixel_art_passes_through_unchanged_and_twice_is_once() {
 }
 
 #[test]
+fn a_texture_of_many_colours_is_at_scale_1() {
+    let mut random = Random(3);
+    for (width, height) in [(32, 32), (48, 32), (64, 64)] {
+        // Bricks with grain: every pixel its own colour.
+        let bricks = RgbaImage::from_fn(width, height, |x, y| match (x % 8, y % 4) {
+            (0, _) | (_, 0) => Rgba([60, 52, 50, 255]),
+            _ => Rgba([150, 80, 60, 255]),
+        });
+        let texture = with_noise(&bricks, 40, &mut random);
+        assert!(Grid::detect(&texture, GridSize::Unknown).unwrap().is_of_pixels(), "{width}×{height}");
+        assert_eq!(sprite_of(&texture), texture);
+    }
+}
+
+#[test]
 fn a_grid_that_no_picture_can_have_is_refused() {
     let picture = RgbaImage::from_pixel(12, 7, Rgba([9, 80, 40, 255]));
     let scale = |x_px, y_px| GridSize::Scale { x_px, y_px };

@@ -25,6 +25,11 @@ const COMMON_SIZE: f64 = 50.0;
 /// Weight of what is seen against the prices: neighbouring pixels and lines say the same thing more than once.
 const EVIDENCE: f64 = 0.7;
 
+/// Share of the variance that the best grid must explain. Where none does, the picture is one of its own pixels: a
+/// texture at scale 1 has detail in every pixel, of which larger cells lose a half or more, while a picture of larger
+/// cells is explained to 95 % and better.
+const LEAST_EXPLAINED: f32 = 0.9;
+
 /// Cells more or less than the search found that are tried.
 const COUNTS: [f32; 5] = [0.0, -1.0, 1.0, -2.0, 2.0];
 
@@ -137,6 +142,9 @@ pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
     }
     [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
     grid.confidence = explained.clamp(0.0, 1.0);
+    if size == GridSize::Unknown && grid.confidence < LEAST_EXPLAINED {
+        return Grid::of_pixels(planes.width, planes.height);
+    }
     grid
 }
 
