@@ -175,7 +175,7 @@ fn spoil(file: &[u8], round: usize, random: &mut Random) -> Vec<u8> {
             _ => {}
         }
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         spoiled.truncate(random.below(spoiled.len() as u64 + 1) as usize);
     }
     spoiled
