@@ -6,21 +6,24 @@
 
 pub mod alpha;
 pub mod background;
+pub mod clean;
 pub mod dither;
+pub mod downscale;
 mod error;
-mod fix;
 pub mod frame;
 mod metrics;
 mod oklab;
 pub mod outline;
 pub mod palette;
+mod pipeline;
+pub mod presets;
 pub mod restore;
 pub mod scale;
 pub mod tile;
 pub mod transform;
 
 pub use error::{ArtError, MAX_EDGE_PX};
-pub use fix::{FixOptions, fix};
 pub use metrics::Metrics;
 pub use oklab::delta_e;
 pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};
+pub use pipeline::{Finished, Pipeline, fix};
