@@ -77,6 +77,27 @@ pub enum ArtError {
         /// Colours to replace them with.
         to: usize,
     },
+    /// Images that belong together have different sizes.
+    #[error(
+        "image {index} has {}×{} px, the first one has {}×{}: bring all of them to one size",
+        found_px[0], found_px[1], expected_px[0], expected_px[1]
+    )]
+    OtherSize {
+        /// Which image, counted from 0.
+        index: usize,
+        /// Its columns and rows.
+        found_px: [u32; 2],
+        /// Columns and rows of the first one.
+        expected_px: [u32; 2],
+    },
+    /// There are more images than can be compared with each other.
+    #[error("there are {found} images, at most {most} are compared with each other: use fewer at a time")]
+    TooMany {
+        /// Images found.
+        found: usize,
+        /// Most images that are compared.
+        most: usize,
+    },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
     ZeroFactor,
