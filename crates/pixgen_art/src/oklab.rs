@@ -51,10 +51,11 @@ impl LabRow {
             part.resize(count.next_multiple_of(LANES), 0.0);
         }
         let [lightness, green_red, blue_yellow] = &mut self.parts;
-        let places = lightness.chunks_exact_mut(LANES).zip(green_red.chunks_exact_mut(LANES));
-        for ((pixels, (l, a)), b) in rgba.chunks(4 * LANES).zip(places).zip(blue_yellow.chunks_exact_mut(LANES)) {
+        let places = lightness.as_chunks_mut::<LANES>().0.iter_mut().zip(green_red.as_chunks_mut::<LANES>().0);
+        let places = places.zip(blue_yellow.as_chunks_mut::<LANES>().0);
+        for (pixels, ((l, a), b)) in rgba.chunks(4 * LANES).zip(places) {
             let mut linear = [[ROOM_LIGHT; LANES]; 3];
-            for (lane, pixel) in pixels.chunks_exact(4).enumerate() {
+            for (lane, pixel) in pixels.as_chunks::<4>().0.iter().take(LANES).enumerate() {
                 linear[0][lane] = lit[usize::from(pixel[0])];
                 linear[1][lane] = lit[usize::from(pixel[1])];
                 linear[2][lane] = lit[usize::from(pixel[2])];

@@ -168,7 +168,7 @@ impl Cell {
         let mut bounds = ([0.0; 3], [0.0; 3]);
         for (part, values) in self.parts.iter().enumerate() {
             let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-            for values in values.chunks_exact(LANES) {
+            for values in values.as_chunks::<LANES>().0 {
                 for lane in 0..LANES {
                     low[lane] = if values[lane] < low[lane] { values[lane] } else { low[lane] };
                     high[lane] = if values[lane] > high[lane] { values[lane] } else { high[lane] };
@@ -183,8 +183,8 @@ impl Cell {
     /// Sums over the pixels on the far side of a split.
     fn sums(&self, split: &Split) -> Sums {
         let mut sums = [[0.0f32; LANES]; 4];
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.chunks_exact(LANES));
-        for (((l, a), b), weights) in l.zip(a).zip(b).zip(self.weights.chunks_exact(LANES)) {
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (((l, a), b), weights) in l.iter().zip(a).zip(b).zip(self.weights.as_chunks::<LANES>().0) {
             for lane in 0..LANES {
                 let weight = if split.side([l[lane], a[lane], b[lane]]) > split.offset { weights[lane] } else { 0.0 };
                 sums[0][lane] += weight;
@@ -199,8 +199,8 @@ impl Cell {
     /// The colour of the pixel that lies nearest to `center`, of those on one side of a split.
     fn nearest(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
         let mut best: Option<(f32, [u8; 3])> = None;
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.chunks_exact(LANES));
-        for (((l, a), b), rgb) in l.zip(a).zip(b).zip(self.rgb.chunks_exact(LANES)) {
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (((l, a), b), rgb) in l.iter().zip(a).zip(b).zip(self.rgb.as_chunks::<LANES>().0) {
             let mut distances = [0.0f32; LANES];
             for lane in 0..LANES {
                 let point = [l[lane], a[lane], b[lane]];
