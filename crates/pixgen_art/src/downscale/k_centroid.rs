@@ -202,28 +202,23 @@ impl Cell {
 
     /// The colour of the pixel that lies nearest to `center`, of those on one side of a split.
     fn nearest(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
-        let mut best: Option<(f32, [u8; 3])> = None;
+        // The least of every lane and where it is; the lanes are compared at the end.
+        let (mut least, mut places) = ([f32::INFINITY; LANES], [0u32; LANES]);
         let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
-        for (((l, a), b), rgb) in l.iter().zip(a).zip(b).zip(self.rgb.as_chunks::<LANES>().0) {
+        for (place, ((l, a), b)) in (0u32..).zip(l.iter().zip(a).zip(b)) {
             let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
             let distance: [f32; LANES] = array::from_fn(|lane| distance_squared([l[lane], a[lane], b[lane]], center));
-            let distances: [f32; LANES] =
+            let distance: [f32; LANES] =
                 array::from_fn(
                     |lane| {
                         if (side[lane] > split.offset) == is_second { distance[lane] } else { f32::INFINITY }
                     },
                 );
-            let least = distances.into_iter().fold(f32::INFINITY, |a, b| if b < a { b } else { a });
-            if best.is_none_or(|(distance, _)| least <= distance) {
-                for (distance, rgb) in distances.iter().zip(rgb) {
-                    let found = (*distance, *rgb);
-                    if best.is_none_or(|best| found.0 < best.0 || (found.0 == best.0 && found.1 < best.1)) {
-                        best = Some(found);
-                    }
-                }
-            }
+            places = array::from_fn(|lane| if distance[lane] < least[lane] { place } else { places[lane] });
+            least = array::from_fn(|lane| if distance[lane] < least[lane] { distance[lane] } else { least[lane] });
         }
-        best.map(|(_, rgb)| rgb)
+        let found = (0..LANES).map(|lane| (least[lane], self.rgb.get(places[lane] as usize * LANES + lane)));
+        found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).and_then(|(_, rgb)| rgb.copied())
     }
 }
 
