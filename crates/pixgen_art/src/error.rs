@@ -98,6 +98,19 @@ pub enum ArtError {
         /// Most images that are compared.
         most: usize,
     },
+    /// No grid of the size asked for fits the picture.
+    #[error(
+        "the picture of {}×{} px cannot have {asked}: expected {expected}",
+        image_px[0], image_px[1]
+    )]
+    Grid {
+        /// Columns and rows of the picture.
+        image_px: [u32; 2],
+        /// What was asked for.
+        asked: String,
+        /// What can be asked for.
+        expected: &'static str,
+    },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
     ZeroFactor,
