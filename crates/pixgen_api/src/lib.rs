@@ -9,6 +9,7 @@ mod event;
 mod gen_path;
 mod kind;
 mod limits;
+mod recipe;
 mod request;
 
 pub use device::DevicePreference;
@@ -16,4 +17,5 @@ pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels,
 pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
 pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
+pub use recipe::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, baked_file, recipe_file};
 pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};
