@@ -4,7 +4,8 @@
 //! edit is noticed with or without Bevy's `file_watcher`, and the main thread never waits for a disk.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError, mpsc::Receiver};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bevy::asset::{AssetPath, AssetServer};
@@ -15,7 +16,7 @@ use pixgen_api::{GenPath, JobId, Request};
 
 use super::files::{Files, Stamps};
 use super::loader::Seen;
-use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL};
+use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL, SpriteSheet};
 use crate::PixelsGenSystems;
 use crate::generate::{GenJobs, GenerationCancelled, GenerationDone, GenerationFailed, SpriteGenerated};
 
@@ -38,6 +39,8 @@ pub struct RecipeBaked {
 /// A recipe that something in the game uses.
 #[derive(Default)]
 struct Tracked {
+    /// Keeps the recipe in memory while only parts of it are used: Bevy loads nothing again whose root is gone.
+    root: Option<Handle<SpriteSheet>>,
     files: Option<Files>,
     /// How the files looked to the loader; `None` while it is on its way to look again.
     stamps: Option<Stamps>,
@@ -84,12 +87,14 @@ pub(super) fn add_to(seen: Receiver<Seen>, app: &mut App) {
 }
 
 /// Hears from the loader what recipes there are and which of them want to be drawn.
-fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
+fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: Res<AssetServer>) {
     let all: Vec<Seen> = watch.seen.get_mut().unwrap_or_else(PoisonError::into_inner).try_iter().collect();
     for Seen { path, files, stamps, outcome } in all {
         let RecipeWatch { tracked, backlog, .. } = &mut *watch;
         let recipe = tracked.entry(path.clone()).or_default();
         (recipe.files, recipe.stamps, recipe.version) = (files, stamps, recipe.version.wrapping_add(1));
+        let root = || assets.get_handle(path.clone()).unwrap_or_else(|| assets.load(path.clone()));
+        recipe.root.get_or_insert_with(root);
         let error = outcome.as_ref().err().map(|error| format!("{path}: {error}"));
         tell_panel(recipe, &mut jobs, error);
         let wanted = match outcome {
@@ -201,7 +206,7 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
 }
 
 /// Looks at the files now and then, and has what changed loaded again.
-fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
+fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>, sheets: Res<Assets<SpriteSheet>>) {
     let watch = watch.bypass_change_detection();
     if let Some(look) = &mut watch.look {
         let Some(found) = block_on(poll_once(look)) else { return };
@@ -217,7 +222,9 @@ fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
             }
         }
     } else if Instant::now() >= watch.next_look && !watch.tracked.is_empty() {
-        watch.tracked.retain(|path, recipe| recipe.job.is_some() || recipe.wanted.is_some() || in_use(&assets, path));
+        watch.tracked.retain(|path, recipe| {
+            recipe.job.is_some() || recipe.wanted.is_some() || in_use(&assets, &sheets, path, recipe)
+        });
         let all = watch.tracked.iter().filter(|(_, recipe)| recipe.stamps.is_some());
         let all: Vec<_> =
             all.filter_map(|(path, recipe)| Some((path.clone(), recipe.version, recipe.files.clone()?))).collect();
@@ -227,8 +234,22 @@ fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
     }
 }
 
-/// Whether anything holds a handle to the recipe or to a part of it.
-fn in_use(assets: &AssetServer, path: &AssetPath<'static>) -> bool {
-    let labels = [IMAGE_LABEL, LAYOUT_LABEL].map(|label| path.clone().with_label(label));
-    [path.clone()].iter().chain(&labels).any(|path| assets.get_handle_untyped(path).is_some())
+/// Whether anything but the watch holds a handle to the recipe or to a part of it.
+fn in_use(assets: &AssetServer, sheets: &Assets<SpriteSheet>, path: &AssetPath<'static>, recipe: &Tracked) -> bool {
+    let Some(root) = &recipe.root else { return true };
+    let parts_in_use = match sheets.get(root) {
+        Some(sheet) => holders(&sheet.image) > 1 || holders(&sheet.layout) > 1,
+        None => [IMAGE_LABEL, LAYOUT_LABEL]
+            .into_iter()
+            .any(|label| assets.get_handle_untyped(path.clone().with_label(label)).is_some()),
+    };
+    parts_in_use || holders(root) > 1
+}
+
+/// How many handles keep an asset alive.
+fn holders<A: Asset>(handle: &Handle<A>) -> usize {
+    match handle {
+        Handle::Strong(shared) => Arc::strong_count(shared),
+        Handle::Uuid(..) => 0,
+    }
 }
