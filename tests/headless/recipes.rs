@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use bevy::asset::LoadState;
 use bevy::prelude::*;
 use bevy_pixels_gen::SpriteSheet;
+use bevy_pixels_gen::generate::engine::{Bake, bake_of};
 use bevy_pixels_gen::generate::{GenJobs, SpriteGenerated};
-use bevy_pixels_gen::pixgen_api::JobState;
+use bevy_pixels_gen::pixgen_api::{JobState, Request, baked_file};
 use bevy_pixels_gen::recipe::{BakeState, RecipeBaked};
 
 use crate::world::World;
@@ -98,6 +99,20 @@ fn a_missing_sprite_is_a_placeholder_and_then_itself_and_is_not_drawn_twice() {
 
 #[derive(Resource, Default)]
 struct Told(Vec<Entity>);
+
+#[test]
+fn the_recipes_of_the_examples_are_baked() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/recipes");
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(baked) = baked_file(&path) else { continue };
+        let recipe = Request::from_recipe(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(bake_of(&std::fs::read(baked).unwrap(), &recipe).unwrap(), Bake::Fresh, "{}", path.display());
+        found += 1;
+    }
+    assert!(found > 0);
+}
 
 #[test]
 fn an_edit_draws_anew_under_the_same_handles_and_keeps_the_old_pixels_meanwhile() {

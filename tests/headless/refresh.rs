@@ -62,7 +62,7 @@ fn draw(world: &mut World, path: &str, seed: u64, size_px: u32) {
 }
 
 fn half_extents(world: &World, entity: Entity) -> Vec2 {
-    world.app.world().get::<Aabb>(entity).unwrap().half_extents.truncate().into()
+    world.app.world().get::<Aabb>(entity).unwrap().half_extents.truncate()
 }
 
 #[test]
