@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy_pixels_gen::SpriteSheet;
 use bevy_pixels_gen::generate::engine::{Bake, bake_of};
 use bevy_pixels_gen::generate::{GenJobs, SpriteGenerated};
-use bevy_pixels_gen::pixgen_api::{JobState, Request, baked_file};
+use bevy_pixels_gen::pixgen_api::{JobState, Kind, Request, baked_file};
 use bevy_pixels_gen::recipe::{BakeState, RecipeBaked};
 
 use crate::world::World;
@@ -149,6 +149,34 @@ fn an_edit_draws_anew_under_the_same_handles_and_keeps_the_old_pixels_meanwhile(
         assert_eq!(image::open(world.folder.path().join(baked)).unwrap().width(), 16);
         knight.keeps_its_handles(&world);
     }
+}
+
+#[test]
+fn the_png_alone_follows_its_recipe_and_a_sprite_put_there_by_hand_stays() {
+    let mut world = World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(60));
+    world.write("gen/a.sprite.ron", RED);
+    let (_, plain) = world.spawn("gen://a.png");
+    assert_eq!(world.image(&plain).unwrap().size(), UVec2::splat(16), "the placeholder has the recipe's size");
+    let placeholder = world.pixels(&plain);
+    let knight = Knight::load(&mut world, "gen://a.sprite.ron");
+    knight.fresh(&mut world);
+    world.until("the plain sprite", |world| (world.pixels(&plain) != placeholder).then_some(()));
+    assert_eq!(world.pixels(&plain), world.pixels(&knight.image));
+
+    world.seen().done.clear();
+    // As the panel does it: another sprite for the same file.
+    let other = Request { seed: Some(9), size_px: 16, ..Request::new(Kind::Item, "a green knight") };
+    world.wish(other, "a.png");
+    let green = world.success().images.remove(0).pixels.rgba;
+    world.until("the other sprite", |world| (world.pixels(&knight.image)[..] == green[..]).then_some(()));
+    frames(&mut world, 60);
+    let jobs = world.app.world().resource::<GenJobs>();
+    assert!(no_jobs(&world), "{:?} {:?}", jobs.records(), knight.bake(&world));
+    assert_eq!(world.pixels(&plain)[..], green[..], "the recipe does not take it away");
+    // An edit of the recipe counts again.
+    world.write("gen/a.sprite.ron", BLUE);
+    world.until("the edit", |world| (knight.size(world) == UVec2::splat(32)).then_some(()));
+    knight.keeps_its_handles(&world);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo, Store};
+use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Store};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
@@ -159,6 +159,14 @@ impl GenJobs {
     pub fn submit(&mut self, request: Request, target: Option<GenPath>) -> JobId {
         let id = JobId::fresh();
         self.submit_as(id, request, target);
+        id
+    }
+
+    /// The same, in its turn among waiting jobs of more or less urgency.
+    pub fn submit_at(&mut self, priority: Priority, request: Request, target: Option<GenPath>) -> JobId {
+        let id = JobId::fresh();
+        self.records.push(JobRecord::new(id, request.clone(), target));
+        self.engine.submit_with(id, request, JobOptions { priority, tag: None });
         id
     }
 
@@ -323,11 +331,13 @@ impl GenJobs {
                 record.started = Some(Instant::now());
                 outcomes.push(Outcome::Started { job, target: record.target.clone() });
             }
-            EventKind::Step { image, step, steps } => {
+            EventKind::Step { image, step, steps, .. } => {
                 record.first_step.get_or_insert_with(Instant::now);
                 (record.image, record.step, record.steps) = (image, step, steps);
                 outcomes.push(Outcome::Progress { job, image, step, steps });
             }
+            EventKind::Paused => record.state = JobState::Paused,
+            EventKind::Resumed => record.state = JobState::Running,
             EventKind::Preview(preview) => record.preview = Some(preview),
             EventKind::Warning(warning) => {
                 warn!("job {job}: {warning}");

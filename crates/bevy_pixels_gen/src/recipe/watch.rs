@@ -12,15 +12,17 @@ use bevy::asset::{AssetPath, AssetServer};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{IoTaskPool, Task, block_on, poll_once};
-use pixgen_api::{GenPath, JobId, Request};
+use pixgen_api::{GenPath, JobId, Priority, Request};
 
 use super::files::{Files, Stamps};
 use super::loader::Seen;
 use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL, SpriteSheet};
 use crate::PixelsGenSystems;
 use crate::generate::{GenJobs, GenerationCancelled, GenerationDone, GenerationFailed, SpriteGenerated};
+use crate::source::SOURCE;
 
-/// Recipes that are given to the engine at a time: what the player asks for in between waits for these only.
+/// Recipes that are given to the engine at a time. What is asked for in between comes first anyway; this keeps the list of
+/// jobs short.
 const MAX_IN_FLIGHT: usize = 2;
 /// Time between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -49,6 +51,8 @@ struct Tracked {
     /// Waits for its turn in the backlog.
     wanted: Option<Request>,
     job: Option<(JobId, Request)>,
+    /// What the PNG was drawn for when it was last the right one.
+    fresh: Option<Request>,
     /// What was drawn, failed or was cancelled: not to be drawn again before the recipe changes.
     settled: Option<Request>,
     /// What the panel was told about it.
@@ -98,8 +102,15 @@ fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: 
         let error = outcome.as_ref().err().map(|error| format!("{path}: {error}"));
         tell_panel(recipe, &mut jobs, error);
         let wanted = match outcome {
-            Ok((request, BakeState::Missing | BakeState::Stale)) => Some(request),
-            Ok((_, BakeState::Fresh | BakeState::ByHand | BakeState::Unchecked)) | Err(_) => None,
+            Ok((request, BakeState::Missing)) => Some(request),
+            // Where the recipe is as it was, somebody has put another sprite in its place while the game runs: the panel,
+            // or a version control system. That is what they want to see.
+            Ok((request, BakeState::Stale)) => Some(request).filter(|request| recipe.fresh.as_ref() != Some(request)),
+            Ok((request, BakeState::Fresh)) => {
+                recipe.fresh = Some(request);
+                None
+            }
+            Ok((_, BakeState::ByHand | BakeState::Unchecked)) | Err(_) => None,
         };
         if recipe.job.as_ref().map(|(_, request)| request) == wanted.as_ref() && wanted.is_some() {
             continue; // It is being drawn.
@@ -157,8 +168,12 @@ fn take_results(
                 // Until the loader has looked again, every look at the files would see a change.
                 recipe.stamps = None;
                 assets.reload(path.clone());
+                // The same file may be shown without its recipe.
+                let plain = (path.source().as_str() == Some(SOURCE)).then(|| AssetPath::from(target.asset_path()));
+                plain.iter().for_each(|plain| assets.reload(plain.clone()));
                 for (entity, sprite) in &sprites {
-                    if sprite.image.path().is_some_and(|shown| shown.without_label() == path) {
+                    let shown = sprite.image.path().map(AssetPath::without_label);
+                    if shown.is_some() && (shown.as_ref() == Some(&path) || shown == plain) {
                         commands.trigger(SpriteGenerated { entity, path: target.clone() });
                     }
                 }
@@ -199,7 +214,7 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
         // One that is not wanted any more has only left its place in the backlog behind.
         let Some(recipe) = tracked.get_mut(&path) else { continue };
         let Some(request) = recipe.wanted.take() else { continue };
-        let job = jobs.submit(request.clone(), None);
+        let job = jobs.submit_at(Priority::Low, request.clone(), None);
         recipe.job = Some((job, request));
         in_flight += 1;
     }
