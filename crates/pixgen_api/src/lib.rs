@@ -9,11 +9,18 @@ mod event;
 mod gen_path;
 mod kind;
 mod limits;
+mod pixel_art;
 mod request;
 
 pub use device::DevicePreference;
 pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
 pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
-pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
-pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};
+pub use limits::{
+    MAX_COLORS, MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SCALE, MAX_SIZE_PX, MAX_SPECK_PX, MAX_STEPS,
+    MIN_COLORS, MIN_SIZE_PX,
+};
+pub use pixel_art::{
+    Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
+};
+pub use request::{ModelRef, Request, RequestError, SchedulerKind};

@@ -13,3 +13,11 @@ pub const MAX_STEPS: u32 = 150;
 pub const MAX_GUIDANCE_SCALE: f32 = 30.0;
 /// Longest prompt, in characters: far above what the text encoders read, low enough to refuse a pasted file.
 pub const MAX_PROMPT_CHARS: usize = 4000;
+/// Fewest colours that a sprite may be limited to.
+pub const MIN_COLORS: u32 = 2;
+/// Most colours that a sprite may be limited to: what one byte a pixel can name.
+pub const MAX_COLORS: u32 = 256;
+/// Largest edge of a sprite pixel in picture pixels.
+pub const MAX_SCALE: f32 = 256.0;
+/// Largest group of loose pixels that can be asked to be removed, in pixels.
+pub const MAX_SPECK_PX: u32 = 64;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
-use crate::{Anchor, Kind};
+use crate::{Kind, PixelArt};
 
 /// A wish for one or more sprites. Fields left at `None` are decided by the model that draws them.
 ///
@@ -38,6 +38,7 @@ pub struct Request {
     /// Which model draws.
     pub model: ModelRef,
     /// How the painted picture becomes pixel art.
+    #[serde(deserialize_with = "PixelArt::deserialize_for_generation")]
     pub pixel_art: PixelArt,
 }
 
@@ -55,7 +56,7 @@ impl Default for Request {
             guidance_rescale: None,
             scheduler: None,
             model: ModelRef::default(),
-            pixel_art: PixelArt::default(),
+            pixel_art: PixelArt::for_generation(),
         }
     }
 }
@@ -81,9 +82,7 @@ impl Request {
                 return Err(RequestError::PromptTooLong { chars });
             }
         }
-        let in_range = |name, found: f64, min: f64, max: f64| {
-            if (min..=max).contains(&found) { Ok(()) } else { Err(RequestError::OutOfRange { name, found, min, max }) }
-        };
+        let in_range = RequestError::check_range;
         in_range("size_px", self.size_px.into(), MIN_SIZE_PX.into(), MAX_SIZE_PX.into())?;
         in_range("count", self.count.into(), 1.0, MAX_COUNT.into())?;
         if let Some(steps) = self.steps {
@@ -95,10 +94,7 @@ impl Request {
         if let Some(rescale) = self.guidance_rescale {
             in_range("guidance_rescale", rescale.into(), 0.0, 1.0)?;
         }
-        if let Some(colors) = self.pixel_art.colors {
-            in_range("pixel_art.colors", colors.into(), 2.0, 256.0)?;
-        }
-        Ok(())
+        self.pixel_art.validate()
     }
 }
 
@@ -126,6 +122,13 @@ pub enum RequestError {
         /// Largest value allowed.
         max: f64,
     },
+}
+
+impl RequestError {
+    /// Refuses a number outside `min..=max`, NaN too.
+    pub(crate) fn check_range(name: &'static str, found: f64, min: f64, max: f64) -> Result<(), Self> {
+        if (min..=max).contains(&found) { Ok(()) } else { Err(Self::OutOfRange { name, found, min, max }) }
+    }
 }
 
 /// A model to draw with.
@@ -189,39 +192,6 @@ impl SchedulerKind {
             Self::Tcd => "TCD",
         }
     }
-}
-
-/// How the painted picture becomes pixel art.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PixelArt {
-    /// Most colours in the sprite, 2 to 256; `None` keeps all.
-    pub colors: Option<u32>,
-    /// Where transparency comes from.
-    pub background: Background,
-    /// Where the drawn pixels are put in the frame; `None` lets the kind decide.
-    pub anchor: Option<Anchor>,
-}
-
-impl Default for PixelArt {
-    fn default() -> Self {
-        // Sixteen colours hold every 32 px sprite of the classic 16-bit consoles: one palette line.
-        Self { colors: Some(16), background: Background::default(), anchor: None }
-    }
-}
-
-/// Where transparency comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Background {
-    /// What the kind wants: a tile is opaque, everything else is cut out, by the model's own alpha or, where it paints
-    /// none, from the background at the picture's border.
-    #[default]
-    Auto,
-    /// Opaque everywhere.
-    Keep,
-    /// Cut out, as `Auto` does it, whatever the kind.
-    Remove,
 }
 
 #[cfg(test)]
