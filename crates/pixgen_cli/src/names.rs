@@ -79,36 +79,36 @@ pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
 pub(crate) struct FileSet {
     folder: PathBuf,
     stem: String,
-    files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl FileSet {
-    /// Files `stem.*` in a folder, of which the first decides the name.
+    /// Files `stem.*` in a folder, or `stem-2.*` and so on.
     pub(crate) fn new(folder: impl Into<PathBuf>, stem: impl Into<String>) -> Self {
-        Self { folder: folder.into(), stem: stem.into(), files: Vec::new() }
+        Self { folder: folder.into(), stem: stem.into() }
     }
 
-    /// Adds a file with this extension.
-    pub(crate) fn add(&mut self, extension: &'static str, bytes: Vec<u8>) {
-        self.files.push((extension, bytes));
-    }
-
-    /// The name that the files would get now: what sidecars call their image. [`write`](Self::write) is told it, and does
-    /// nothing when somebody else took the name in between.
+    /// Writes the files under the first free name; `files` makes their contents for a name, since sidecars name their
+    /// picture.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn free_stem(&self, extensions: &[&str]) -> anyhow::Result<String> {
-        free_stem(&self.folder, &self.stem, extensions, &HashSet::new())
+    /// When the disk refuses, and what `files` returns.
+    pub(crate) fn write<const N: usize>(
+        &self,
+        mut files: impl FnMut(&str) -> anyhow::Result<[(&'static str, Vec<u8>); N]>,
+    ) -> anyhow::Result<Vec<PathBuf>> {
+        for stem in numbered(&self.stem) {
+            let files = files(&stem)?;
+            if let Some(written) = self.write_as(&stem, &files)? {
+                return Ok(written);
+            }
+        }
+        anyhow::bail!("no free name beside {}", self.folder.join(&self.stem).display())
     }
 
-    /// Writes the files as `stem.*`; `None` when one of the names was taken in the meantime, and then nothing is left.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub(crate) fn write(&self, stem: &str) -> anyhow::Result<Option<Vec<PathBuf>>> {
+    /// Writes the files as `stem.*`; `None` when one of the names is taken, and then nothing is left.
+    fn write_as(&self, stem: &str, files: &[(&'static str, Vec<u8>)]) -> anyhow::Result<Option<Vec<PathBuf>>> {
         let mut written = Vec::new();
-        for (extension, bytes) in &self.files {
+        for (extension, bytes) in files {
             let path = self.folder.join(format!("{stem}.{extension}"));
             if write_new(&path, bytes)? {
                 written.push(path);
@@ -245,13 +245,11 @@ mod tests {
     fn a_set_appears_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.ron"), "mine").unwrap();
-        let mut set = FileSet::new(folder.path(), "a");
-        set.add("png", vec![1]);
-        set.add("ron", vec![2]);
-        assert_eq!(set.write("a").unwrap(), None);
+        let set = FileSet::new(folder.path(), "a");
+        let written = set.write(|stem| Ok([("png", stem.into()), ("ron", stem.into())])).unwrap();
+        assert_eq!(written, ["a-2.png", "a-2.ron"].map(|name| folder.path().join(name)));
         assert!(!folder.path().join("a.png").exists());
-        assert_eq!(set.free_stem(&["png", "ron"]).unwrap(), "a-2");
-        assert_eq!(set.write("a-2").unwrap().unwrap().len(), 2);
+        assert_eq!(fs::read(&written[1]).unwrap(), b"a-2");
         assert_eq!(fs::read(folder.path().join("a.ron")).unwrap(), b"mine");
     }
 

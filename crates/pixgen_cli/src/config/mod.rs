@@ -13,6 +13,7 @@ use clap::Args;
 use pixgen_api::DevicePreference;
 
 use crate::exit::{OrUsage, usage};
+pub(crate) use file::template;
 pub(crate) use places::Places;
 
 /// A setting.

@@ -1,0 +1,368 @@
+//! What can be said about a drawing: one vocabulary for flags, lines of a batch, columns of a CSV and style files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser};
+use pixgen_api::{
+    Anchor, Background, Dither, Downscale, HexColor, Kind, OutlineEdit, OutlineSide, PixelArt, Request, SchedulerKind,
+    Symmetry,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::SettingFlags;
+use crate::context::Context as Surroundings;
+use crate::exit::{OrUsage, usage};
+use crate::nearest::nearest;
+use crate::palettes;
+
+/// The options of a drawing; what is not said is left to the style, the settings and the model.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct DrawOptions {
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags,
+
+    /// What to keep out of the picture.
+    #[arg(long, value_name = "WORDS", help_heading = "Prompt")]
+    pub(crate) negative_prompt: Option<String>,
+    /// Start from a recipe *.sprite.ron; everything else that is said changes it.
+    #[arg(long, value_name = "FILE", help_heading = "Prompt")]
+    pub(crate) recipe: Option<PathBuf>,
+
+    /// Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …
+    #[arg(long, value_name = "PALETTE", help_heading = "Look")]
+    pub(crate) palette: Option<String>,
+    /// Most colours in the sprite, 2 to 256 [default: 16].
+    #[arg(long, value_name = "N", help_heading = "Look")]
+    pub(crate) colors: Option<u32>,
+    /// How few colours are made to look like more [default: none].
+    #[arg(long, value_parser = choice(&Dither::ALL), help_heading = "Look")]
+    pub(crate) dither: Option<Dither>,
+    /// How strong the dithering is, 0 to 1 [default: 1].
+    #[arg(long, value_name = "SHARE", help_heading = "Look")]
+    pub(crate) dither_strength: Option<f32>,
+    /// The outline: keep, remove, #rrggbb draws one around the figure, inner:#rrggbb on its rim, recolor:#rrggbb
+    /// [default: keep].
+    #[arg(long, value_name = "OUTLINE", value_parser = parse_outline, help_heading = "Look")]
+    pub(crate) outline: Option<OutlineEdit>,
+    /// The background: auto, keep, remove, or the colour #rrggbb that is cut out [default: auto].
+    #[arg(long, value_name = "BACKGROUND", value_parser = parse_background, help_heading = "Look")]
+    pub(crate) background: Option<Background>,
+    /// The same as --background keep.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_name = "BOOL", help_heading = "Look", conflicts_with = "background")]
+    pub(crate) keep_background: Option<bool>,
+    /// Cut out enclosed parts of the background too.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_name = "BOOL", help_heading = "Look")]
+    pub(crate) holes: Option<bool>,
+    /// Give lone pixels the colour around them.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_name = "BOOL", help_heading = "Look")]
+    pub(crate) orphans: Option<bool>,
+    /// Thin the doubled corners of outlines.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_name = "BOOL", help_heading = "Look")]
+    pub(crate) jaggies: Option<bool>,
+    /// Mirror one half onto the other [default: none].
+    #[arg(long, value_parser = choice(&SYMMETRIES), help_heading = "Look")]
+    pub(crate) symmetry: Option<Symmetry>,
+    /// How the pixels of a painted cell become one [default: auto].
+    #[arg(long, value_parser = choice(&Downscale::ALL), help_heading = "Look")]
+    pub(crate) downscale: Option<Downscale>,
+    /// Where the sprite stands in its frame [default: what the kind wants].
+    #[arg(long, value_parser = choice(&ANCHORS), help_heading = "Look")]
+    pub(crate) anchor: Option<Anchor>,
+
+    /// Seed of the first sprite [default: drawn].
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    pub(crate) seed: Option<u64>,
+    /// Denoising steps [default: the model's].
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    pub(crate) steps: Option<u32>,
+    /// How closely the prompt is followed, 1 to 30 [default: the model's].
+    #[arg(long, visible_alias = "guidance", value_name = "SCALE", help_heading = "Sampling")]
+    pub(crate) guidance_scale: Option<f32>,
+    /// How far strong guidance is toned down, 0 to 1 [default: the model's].
+    #[arg(long, value_name = "SHARE", help_heading = "Sampling")]
+    pub(crate) guidance_rescale: Option<f32>,
+    /// The solver [default: the model's].
+    #[arg(long, value_parser = choice(&SchedulerKind::ALL), help_heading = "Sampling")]
+    pub(crate) scheduler: Option<SchedulerKind>,
+
+    /// An adapter, NAME or FILE with its weight: pixels:0.8. May be given several times.
+    #[arg(long = "lora", value_name = "NAME[:WEIGHT]", help_heading = "Model")]
+    pub(crate) loras: Vec<String>,
+
+    /// Start from this picture instead of noise.
+    #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
+    pub(crate) from: Option<PathBuf>,
+    /// How much of the picture is drawn anew, 0 to 1 [default: 0.6].
+    #[arg(long, value_name = "SHARE", requires = "from", help_heading = "Start from a picture")]
+    pub(crate) strength: Option<f32>,
+    /// Draw anew only where this picture is white.
+    #[arg(long, value_name = "IMAGE", requires = "from", help_heading = "Start from a picture")]
+    pub(crate) mask: Option<PathBuf>,
+}
+
+const SYMMETRIES: [Symmetry; 5] =
+    [Symmetry::None, Symmetry::Left, Symmetry::Right, Symmetry::Top, Symmetry::Bottom];
+const ANCHORS: [Anchor; 3] = [Anchor::Keep, Anchor::Center, Anchor::Feet];
+
+/// A drawing option as a command of its own, so that lines of a batch and styles are read by the same parser as flags.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Line {
+    #[command(flatten)]
+    options: DrawOptions,
+}
+
+impl DrawOptions {
+    /// Reads `key=value` pairs: keys are the long flags without dashes, `_` and `-` are the same.
+    ///
+    /// # Errors
+    /// A key that is no option, with the nearest one, or a value that cannot be read.
+    pub(crate) fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> anyhow::Result<Self> {
+        let known = option_names();
+        let mut arguments = Vec::new();
+        for (key, value) in pairs {
+            let name = key.trim().replace('_', "-").to_lowercase();
+            if !known.contains(&name) {
+                let hint = nearest(&name, known.iter().map(String::as_str));
+                let hint = hint.map_or_else(|| known.join(", "), |name| format!("did you mean \"{name}\"?"));
+                return Err(usage(format!("there is no option \"{key}\": {hint}")));
+            }
+            arguments.push(format!("--{name}={}", value.trim()));
+        }
+        let line = Line::try_parse_from(&arguments).map_err(|error| usage(first_sentence(&error)))?;
+        Ok(line.options)
+    }
+
+    /// These options, and where they say nothing, the weaker ones.
+    pub(crate) fn over(self, weaker: Self) -> Self {
+        Self {
+            settings: SettingFlags {
+                model: self.settings.model.or(weaker.settings.model),
+                device: self.settings.device.or(weaker.settings.device),
+                style: self.settings.style.or(weaker.settings.style),
+                size: self.settings.size.or(weaker.settings.size),
+            },
+            negative_prompt: self.negative_prompt.or(weaker.negative_prompt),
+            recipe: self.recipe.or(weaker.recipe),
+            palette: self.palette.or(weaker.palette),
+            colors: self.colors.or(weaker.colors),
+            dither: self.dither.or(weaker.dither),
+            dither_strength: self.dither_strength.or(weaker.dither_strength),
+            outline: self.outline.or(weaker.outline),
+            keep_background: self.keep_background.or(weaker.keep_background.filter(|_| self.background.is_none())),
+            background: self.background.or(weaker.background.filter(|_| self.keep_background.is_none())),
+            holes: self.holes.or(weaker.holes),
+            orphans: self.orphans.or(weaker.orphans),
+            jaggies: self.jaggies.or(weaker.jaggies),
+            symmetry: self.symmetry.or(weaker.symmetry),
+            downscale: self.downscale.or(weaker.downscale),
+            anchor: self.anchor.or(weaker.anchor),
+            seed: self.seed.or(weaker.seed),
+            steps: self.steps.or(weaker.steps),
+            guidance_scale: self.guidance_scale.or(weaker.guidance_scale),
+            guidance_rescale: self.guidance_rescale.or(weaker.guidance_rescale),
+            scheduler: self.scheduler.or(weaker.scheduler),
+            loras: if self.loras.is_empty() { weaker.loras } else { self.loras },
+            from: self.from.or(weaker.from),
+            strength: self.strength.or(weaker.strength),
+            mask: self.mask.or(weaker.mask),
+        }
+    }
+
+    /// The request that these options make of a kind and a prompt. Options win over the style, the style over the settings
+    /// and those over the recipe.
+    ///
+    /// # Errors
+    /// A name that is not known, a file that cannot be read, or a number out of range.
+    pub(crate) fn request(
+        &self,
+        surroundings: &Surroundings,
+        kind: Option<Kind>,
+        prompt: Option<&str>,
+    ) -> anyhow::Result<Request> {
+        let base = match &self.recipe {
+            Some(path) => read_recipe(path)?,
+            None => Request::default(),
+        };
+        let settings = &surroundings.settings;
+        let style = self.settings.style.as_deref().or(settings.chosen("style"));
+        let style = style.map(|name| surroundings.styles.find(name)).transpose()?;
+        let mut options = self.clone();
+        if let Some(style) = &style {
+            options = options.over(style.options()?);
+        }
+        let mut request = Request { kind: kind.unwrap_or(base.kind), ..base };
+        if let Some(prompt) = prompt {
+            request.prompt = prompt.trim().to_owned();
+        }
+        if let Some(words) = &options.negative_prompt {
+            request.negative_prompt.clone_from(words);
+        }
+        if let Some(model) = options.settings.model.as_deref().or(settings.chosen("model")) {
+            request.model = surroundings.model(model)?;
+        }
+        if let Some(size_px) = options.settings.size.map_or_else(|| settings.number("size"), |size| Ok(Some(size)))? {
+            request.size_px = size_px;
+        }
+        if let Some(style) = &style {
+            style.dress(&mut request);
+        }
+        request.seed = options.seed.or(request.seed);
+        request.steps = options.steps.or(request.steps);
+        request.guidance_scale = options.guidance_scale.or(request.guidance_scale);
+        request.guidance_rescale = options.guidance_rescale.or(request.guidance_rescale);
+        request.scheduler = options.scheduler.or(request.scheduler);
+        options.apply_look(&mut request.pixel_art)?;
+        request.validate().or_usage()?;
+        Ok(request)
+    }
+
+    /// Fills the options of the pixel-art pass.
+    ///
+    /// # Errors
+    /// A palette that is none.
+    pub(crate) fn apply_look(&self, look: &mut PixelArt) -> anyhow::Result<()> {
+        if let Some(palette) = &self.palette {
+            look.palette = palettes::parse(palette)?;
+        }
+        look.colors = self.colors.or(look.colors);
+        look.dither = self.dither.unwrap_or(look.dither);
+        look.dither_strength = self.dither_strength.unwrap_or(look.dither_strength);
+        look.outline = self.outline.unwrap_or(look.outline);
+        look.background = match (self.background, self.keep_background) {
+            (Some(background), _) => background,
+            (None, Some(true)) => Background::Keep,
+            (None, _) => look.background,
+        };
+        look.holes = self.holes.unwrap_or(look.holes);
+        look.orphans = self.orphans.unwrap_or(look.orphans);
+        look.jaggies = self.jaggies.unwrap_or(look.jaggies);
+        look.symmetry = self.symmetry.unwrap_or(look.symmetry);
+        look.downscale = self.downscale.unwrap_or(look.downscale);
+        look.anchor = self.anchor.or(look.anchor);
+        Ok(())
+    }
+}
+
+/// The long names of all options.
+pub(crate) fn option_names() -> Vec<String> {
+    let command = Line::command();
+    command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
+}
+
+/// Reads a recipe file.
+///
+/// # Errors
+/// When it cannot be read, is no RON, or asks for what cannot be drawn.
+pub(crate) fn read_recipe(path: &Path) -> anyhow::Result<Request> {
+    let bytes = std::fs::read(path).or_usage_in(path.display())?;
+    Request::from_recipe(&bytes).or_usage_in(path.display())
+}
+
+/// A parser for the values of an enum by their names in recipes, with `-` for `_`.
+fn choice<T>(all: &'static [T]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    let names: Vec<String> = all.iter().filter_map(name_of).collect();
+    PossibleValuesParser::new(names).try_map(|text| {
+        serde_json::from_value::<T>(serde_json::Value::String(text.replace('-', "_"))).context("no such choice")
+    })
+}
+
+/// The name of a unit variant, with `-` for `_`.
+pub(crate) fn name_of<T: Serialize>(value: &T) -> Option<String> {
+    let name = serde_json::to_value(value).ok()?;
+    name.as_str().map(|name| name.replace('_', "-"))
+}
+
+fn parse_background(text: &str) -> Result<Background, String> {
+    match text.to_lowercase().as_str() {
+        "auto" => Ok(Background::Auto),
+        "keep" => Ok(Background::Keep),
+        "remove" => Ok(Background::Remove),
+        color if color.starts_with('#') => color.parse().map(Background::KeyColor),
+        _ => Err("expected auto, keep, remove, or a colour #rrggbb that is cut out".to_owned()),
+    }
+}
+
+fn parse_outline(text: &str) -> Result<OutlineEdit, String> {
+    let text = text.to_lowercase();
+    let add = |color: &str, side| {
+        let color: HexColor = color.parse()?;
+        Ok(OutlineEdit::Add { color, side, corners: false })
+    };
+    match (text.as_str(), text.split_once(':')) {
+        ("keep", _) => Ok(OutlineEdit::Keep),
+        ("remove", _) => Ok(OutlineEdit::Remove),
+        (color, _) if color.starts_with('#') => add(color, OutlineSide::Outer),
+        (_, Some(("outer", color))) => add(color, OutlineSide::Outer),
+        (_, Some(("inner", color))) => add(color, OutlineSide::Inner),
+        (_, Some(("recolor", color))) => Ok(OutlineEdit::Recolor { color: color.parse()? }),
+        _ => Err("expected keep, remove, #rrggbb, inner:#rrggbb or recolor:#rrggbb".to_owned()),
+    }
+}
+
+/// The part of clap's message that says what is wrong, without usage lines.
+fn first_sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let text: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    text.join("; ").trim_start_matches("error: ").replace("--", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_read_like_flags() {
+        let pairs = [("size", "16"), ("Guidance_Scale", "2.5"), ("outline", "inner:#101010"), ("holes", "true")];
+        let options = DrawOptions::from_pairs(pairs).unwrap();
+        assert_eq!((options.settings.size, options.guidance_scale, options.holes), (Some(16), Some(2.5), Some(true)));
+        let color = HexColor([16; 3]);
+        assert_eq!(options.outline, Some(OutlineEdit::Add { color, side: OutlineSide::Inner, corners: false }));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_a_way_out() {
+        for (pair, expected) in [
+            (("sise", "16"), "no option \"sise\": did you mean \"size\"?"),
+            (("size", "big"), "invalid value 'big' for 'size <PX>'"),
+            (("dither", "bayer3"), "bayer2"),
+            (("outline", "red"), "expected keep, remove"),
+            (("background", "#12"), "six hexadecimal digits"),
+        ] {
+            let error = DrawOptions::from_pairs([pair]).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("Usage"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_stronger_option_wins_and_the_other_background_is_forgotten() {
+        let strong = DrawOptions::from_pairs([("size", "16"), ("background", "remove")]).unwrap();
+        let weak = DrawOptions::from_pairs([("size", "32"), ("colors", "4"), ("keep-background", "true")]).unwrap();
+        let both = strong.over(weak);
+        assert_eq!((both.settings.size, both.colors), (Some(16), Some(4)));
+        assert_eq!((both.background, both.keep_background), (Some(Background::Remove), None));
+    }
+
+    #[test]
+    fn every_name_of_a_choice_is_read_back() {
+        for dither in Dither::ALL {
+            let name = name_of(&dither).unwrap();
+            assert_eq!(DrawOptions::from_pairs([("dither", name.as_str())]).unwrap().dither, Some(dither));
+        }
+        for scheduler in SchedulerKind::ALL {
+            let name = name_of(&scheduler).unwrap();
+            assert_eq!(DrawOptions::from_pairs([("scheduler", name.as_str())]).unwrap().scheduler, Some(scheduler));
+        }
+    }
+}
