@@ -271,7 +271,8 @@ fn choice<T>(all: &'static [T]) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    let names: Vec<String> = all.iter().filter_map(name_of).collect();
+    // clap keeps names for as long as the program runs.
+    let names: Vec<&'static str> = all.iter().filter_map(name_of).map(|name| &*name.leak()).collect();
     PossibleValuesParser::new(names).try_map(|text| {
         serde_json::from_value::<T>(serde_json::Value::String(text.replace('-', "_"))).context("no such choice")
     })

@@ -70,7 +70,8 @@ impl std::fmt::Display for Value {
 
 impl Style {
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let style: Self = ron::from_str(text).or_usage()?;
+        let ron = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let style: Self = ron.from_str(text).or_usage()?;
         if style.prompt.as_ref().is_some_and(|prompt| !prompt.contains("{prompt}")) {
             return Err(usage("its prompt does not hold {prompt}, where the user's words belong"));
         }

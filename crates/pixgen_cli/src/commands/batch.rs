@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
     #[command(flatten)]
-    options: DrawOptions,
+    pub(crate) options: DrawOptions,
     /// Lines that are drawn at once [default: one a core with the embedded model on the CPU, else 1].
     #[arg(long, value_name = "N")]
     jobs: Option<u32>,

@@ -42,7 +42,7 @@ pub(crate) fn man(arguments: &ManArguments, context: &Context) -> anyhow::Result
             commands.push((format!("{name}-{}", subcommand.get_name()), subcommand.clone()));
         }
         let path = folder.join(format!("{name}.1"));
-        write_over(&path, page(command.name(name))?.as_bytes())?;
+        write_over(&path, page(command.name(&*name.leak()))?.as_bytes())?;
         context.printer.wrote(&path, Role::Sidecar);
     }
     Ok(Exit::Success)

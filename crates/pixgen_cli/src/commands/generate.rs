@@ -24,13 +24,10 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "recipe")]
     prompt: Option<String>,
     #[command(flatten)]
-    options: DrawOptions,
+    pub(crate) options: DrawOptions,
     /// How many sprites; each counts the seed up by one [default: 1].
     #[arg(long, value_name = "N", help_heading = "Sampling")]
     count: Option<u32>,
-    /// Let the picture repeat without a seam: none, x, y or both.
-    #[arg(long, value_name = "AXES", help_heading = "Look")]
-    seamless: Option<crate::options::SeamlessAxes>,
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. No file is ever replaced: -2, -3 … are added.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -42,9 +39,6 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let mut request = arguments.options.request(context, arguments.kind, arguments.prompt.as_deref())?;
     request.count = arguments.count.unwrap_or(request.count);
-    if let Some(seamless) = arguments.seamless {
-        seamless.apply(&mut request);
-    }
     let target = target(&arguments, context, &request)?;
     plan(&request)?;
     let device = context.settings.device()?;
