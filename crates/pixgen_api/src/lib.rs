@@ -11,6 +11,7 @@ mod kind;
 mod limits;
 mod pixel_art;
 mod request;
+mod sheet;
 
 pub use device::DevicePreference;
 pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
@@ -24,3 +25,6 @@ pub use pixel_art::{
     Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
 };
 pub use request::{ModelRef, Request, RequestError, SchedulerKind};
+pub use sheet::{
+    MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet,
+};

@@ -31,6 +31,19 @@ pub enum ArtError {
         /// Columns and rows of the image given.
         image_px: [u32; 2],
     },
+    /// Images that belong together have different sizes.
+    #[error(
+        "image {index} has {}×{} px, the first one has {}×{}: bring all of them to one size",
+        found_px[0], found_px[1], expected_px[0], expected_px[1]
+    )]
+    OtherSize {
+        /// Which image, counted from 0.
+        index: usize,
+        /// Its columns and rows.
+        found_px: [u32; 2],
+        /// Columns and rows of the first one.
+        expected_px: [u32; 2],
+    },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
     ZeroFactor,

@@ -1,4 +1,5 @@
-//! Pixel-art image processing: restoring, palettes, backgrounds, dithering, outlines, scaling, tiles.
+//! Pixel-art image processing: restoring, palettes, backgrounds, dithering, outlines, scaling, tiles,
+//! sheets and their export.
 //!
 //! Everything here runs on the CPU and gives the same bytes for the same input. [`fix`] leaves its
 //! own output unchanged: `fix(fix(x)) == fix(x)`. Images are 8-bit sRGB with straight alpha, rows from
@@ -8,6 +9,7 @@ pub mod alpha;
 pub mod background;
 pub mod dither;
 mod error;
+pub mod export;
 mod fix;
 pub mod frame;
 mod metrics;
@@ -16,11 +18,13 @@ pub mod outline;
 pub mod palette;
 pub mod restore;
 pub mod scale;
+mod seen;
+pub mod sheet;
 pub mod tile;
 pub mod transform;
 
 pub use error::{ArtError, MAX_EDGE_PX};
 pub use fix::{FixOptions, fix};
-pub use metrics::Metrics;
+pub use metrics::{MetricRow, Metrics};
 pub use oklab::delta_e;
 pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};
