@@ -1,6 +1,6 @@
 //! What every command works with: settings, styles, models and the printer.
 
-use pixgen_api::ModelRef;
+use pixgen_api::{LoraRef, ModelRef};
 
 use crate::config::Settings;
 use crate::models;
@@ -31,5 +31,13 @@ impl Context {
     /// When there is none, with the nearest name.
     pub(crate) fn model(&self, text: &str) -> anyhow::Result<ModelRef> {
         models::find(&self.settings.path("models_dir"), text)
+    }
+
+    /// The adapter of this name or path, with its weight behind a colon.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest name.
+    pub(crate) fn lora(&self, text: &str) -> anyhow::Result<LoraRef> {
+        models::find_lora(&self.settings.path("loras_dir"), text)
     }
 }

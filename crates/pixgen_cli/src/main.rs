@@ -23,6 +23,7 @@ mod printer;
 mod progress;
 mod session;
 mod style;
+mod tileset;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +43,7 @@ pub(crate) const NAME: &str = "dgx-pixels";
 #[command(
     name = NAME,
     version,
-    about,
+    about = "Pixel-art sprites from prompts",
     after_help = "\
 Exit codes: 0 done; 1 something failed; 2 the command line or a file it names cannot be used; 3 --check found drift; \
 4 a part failed, the rest is there; 130 interrupted, what was finished is there.\n\

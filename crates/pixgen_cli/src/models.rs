@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use pixgen_api::ModelRef;
+use pixgen_api::{LoraRef, ModelRef};
 
 use crate::exit::{OrUsage, usage};
 use crate::names::{make_folder, write_over};
@@ -88,7 +88,33 @@ pub(crate) fn find(models_dir: &Path, text: &str) -> anyhow::Result<ModelRef> {
 
 /// A model by its path.
 pub(crate) fn reference(path: &Path) -> ModelRef {
-    ModelRef::Folder(path.to_owned())
+    if path.is_dir() { ModelRef::Folder(path.to_owned()) } else { ModelRef::File(path.to_owned()) }
+}
+
+/// The names of the adapters in a folder.
+pub(crate) fn loras(loras_dir: &Path) -> Vec<String> {
+    let files = loras_dir.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    let mut names: Vec<_> = files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.sort();
+    names
+}
+
+/// The adapter of this name in a folder, or of this path, with its weight behind a colon.
+///
+/// # Errors
+/// When there is none, with the nearest name.
+pub(crate) fn find_lora(loras_dir: &Path, text: &str) -> anyhow::Result<LoraRef> {
+    let lora: LoraRef = text.parse().map_err(usage)?;
+    let named = loras_dir.join(&lora.path).with_extension("safetensors");
+    let path = [named, lora.path.clone()].into_iter().find(|path| path.is_file());
+    if let Some(path) = path {
+        return Ok(LoraRef { path: std::path::absolute(path).or_usage()?, ..lora });
+    }
+    let names = loras(loras_dir);
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (name, folder) = (lora.path.display().to_string(), loras_dir.display());
+    Err(usage(format!("{} (names are those of .safetensors files in {folder})", unknown("LoRA", &name, &names))))
 }
 
 /// Gives a model that lives elsewhere a name.
@@ -167,6 +193,10 @@ mod tests {
         assert_eq!(find(&models, "Embedded").unwrap(), ModelRef::Embedded);
         assert_eq!(find(&models, "two").unwrap(), reference(&models.join("two")));
         assert_eq!(find(&models, &folder.path().to_string_lossy()).unwrap(), reference(folder.path()));
+        let lora = find_lora(&models, "one:0.5").unwrap();
+        assert_eq!((lora.weight, lora.path), (0.5, models.join("one.safetensors")));
+        let error = find_lora(&models, "oen").unwrap_err().to_string();
+        assert!(error.contains("did you mean \"one\"?"), "{error}");
         let error = find(&models, "thre").unwrap_err().to_string();
         assert!(error.contains("did you mean \"three\"?"), "{error}");
         assert!(add(&models, "two", folder.path()).is_err() && add(&models, "a/b", folder.path()).is_err());

@@ -15,6 +15,7 @@ pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) 
 pub(crate) fn unknown(what: &str, text: &str, names: &[&str]) -> String {
     match nearest(text, names.iter().copied()) {
         Some(name) => format!("there is no {what} \"{text}\": did you mean \"{name}\"?"),
+        None if names.is_empty() => format!("there is no {what} \"{text}\", and no other"),
         None => format!("there is no {what} \"{text}\"; there are: {}", names.join(", ")),
     }
 }

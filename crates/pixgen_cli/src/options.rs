@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, Parser};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
 use pixgen_api::{
     Anchor, Background, Dither, Downscale, HexColor, Kind, OutlineEdit, OutlineSide, PixelArt, Request, SchedulerKind,
-    Symmetry,
+    Seamless, Symmetry,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,6 +95,12 @@ pub(crate) struct DrawOptions {
     /// An adapter, NAME or FILE with its weight: pixels:0.8. May be given several times.
     #[arg(long = "lora", value_name = "NAME[:WEIGHT]", help_heading = "Model")]
     pub(crate) loras: Vec<String>,
+    /// Another autoencoder than the model's own: a .safetensors file, or a folder in diffusers layout.
+    #[arg(long, value_name = "PATH", help_heading = "Model")]
+    pub(crate) vae: Option<PathBuf>,
+    /// Layers of the text encoders that are skipped [default: 0].
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    pub(crate) clip_skip: Option<u32>,
 
     /// Start from this picture instead of noise.
     #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
@@ -105,6 +111,28 @@ pub(crate) struct DrawOptions {
     /// Draw anew only where this picture is white.
     #[arg(long, value_name = "IMAGE", requires = "from", help_heading = "Start from a picture")]
     pub(crate) mask: Option<PathBuf>,
+}
+
+/// Along which axes a picture repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeamlessAxes {
+    /// It does not.
+    None,
+    /// From left to right.
+    X,
+    /// From top to bottom.
+    Y,
+    /// Both ways.
+    Both,
+}
+
+impl From<SeamlessAxes> for Seamless {
+    fn from(axes: SeamlessAxes) -> Self {
+        Self {
+            x: matches!(axes, SeamlessAxes::X | SeamlessAxes::Both),
+            y: matches!(axes, SeamlessAxes::Y | SeamlessAxes::Both),
+        }
+    }
 }
 
 const SYMMETRIES: [Symmetry; 5] =
@@ -170,6 +198,8 @@ impl DrawOptions {
             guidance_rescale: self.guidance_rescale.or(weaker.guidance_rescale),
             scheduler: self.scheduler.or(weaker.scheduler),
             loras: if self.loras.is_empty() { weaker.loras } else { self.loras },
+            vae: self.vae.or(weaker.vae),
+            clip_skip: self.clip_skip.or(weaker.clip_skip),
             from: self.from.or(weaker.from),
             strength: self.strength.or(weaker.strength),
             mask: self.mask.or(weaker.mask),
@@ -219,9 +249,36 @@ impl DrawOptions {
         request.guidance_scale = options.guidance_scale.or(request.guidance_scale);
         request.guidance_rescale = options.guidance_rescale.or(request.guidance_rescale);
         request.scheduler = options.scheduler.or(request.scheduler);
+        options.apply_files(surroundings, &mut request)?;
         options.apply_look(&mut request.pixel_art)?;
         request.validate().or_usage()?;
         Ok(request)
+    }
+
+    /// Fills the options that name files. They are looked for now: a missing one must not be found out after the model is
+    /// loaded.
+    fn apply_files(&self, surroundings: &Surroundings, request: &mut Request) -> anyhow::Result<()> {
+        if !self.loras.is_empty() {
+            request.loras = self.loras.iter().map(|lora| surroundings.lora(lora)).collect::<Result<_, _>>()?;
+        }
+        let there = |path: &PathBuf| {
+            // Relative paths are the terminal's; what is written into the sprite should find the file from anywhere.
+            let path = std::path::absolute(path).or_usage_in(path.display())?;
+            path.metadata().map(|_| path.clone()).or_usage_in(path.display())
+        };
+        if let Some(path) = &self.vae {
+            request.vae = Some(there(path)?);
+        }
+        if let Some(path) = &self.from {
+            request.init_image = Some(there(path)?);
+            request.strength = None;
+        }
+        if let Some(path) = &self.mask {
+            request.mask = Some(there(path)?);
+        }
+        request.strength = self.strength.or(request.strength);
+        request.clip_skip = self.clip_skip.unwrap_or(request.clip_skip);
+        Ok(())
     }
 
     /// Fills the options of the pixel-art pass.

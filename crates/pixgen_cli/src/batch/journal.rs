@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::exit::usage;
 use crate::names::{free_stem, make_folder};
 
+/// The key of the picture of all sprites, which has a name like them.
+pub(crate) const CONTACT_SHEET: &str = "contact sheet";
+
 /// What was decided for one sprite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Decision {
@@ -105,6 +108,20 @@ impl Journal {
         Ok(decided)
     }
 
+    /// Gives the names of lines back that are no longer in the batch and were never drawn.
+    pub(crate) fn release(&mut self, wishes: &[Wish]) {
+        let keys: HashSet<&str> = wishes.iter().map(|wish| wish.key.as_str()).collect();
+        let is_lost = |decision: &Decision| {
+            let is_gone = !keys.contains(decision.key.as_str()) && decision.key != CONTACT_SHEET;
+            is_gone && !self.folder.join(format!("{}.png", decision.name)).exists()
+        };
+        let lost: Vec<_> = self.decisions.values().filter(|decision| is_lost(decision)).cloned().collect();
+        for decision in lost {
+            self.decisions.remove(&decision.key);
+            self.taken.remove(&decision.name);
+        }
+    }
+
     /// Another name for a sprite whose name somebody else took.
     ///
     /// # Errors
@@ -167,5 +184,11 @@ mod tests {
         assert_eq!(&again[..3], &decided[..]);
         assert_eq!((again[3].name.as_str(), again[3].seed), ("key-2", 4));
         assert_eq!(journal.rename(&again[3], "key").unwrap().name, "key-3");
+        // A line that is gone keeps its name only if it was drawn.
+        std::fs::write(folder.path().join("potion-2.png"), "drawn").unwrap();
+        journal.release(&more[3..]);
+        let names: Vec<_> =
+            journal.decide(&[wish("e", "potion"), wish("f", "key")], || 9).unwrap().into_iter().map(|d| d.name).collect();
+        assert_eq!(names, ["potion-3", "key"]);
     }
 }

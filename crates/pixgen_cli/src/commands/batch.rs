@@ -12,12 +12,12 @@ use pixgen_engine::{Provenance, recipe_hash};
 
 use crate::batch::format::{self, Entry, Format};
 use crate::batch::joint::JointPalette;
-use crate::batch::journal::{Decision, Journal, Wish};
+use crate::batch::journal::{CONTACT_SHEET, Decision, Journal, Wish};
 use crate::batch::workers::{self, Message};
 use crate::context::Context;
 use crate::drawing::{fresh_seed, load_png};
 use crate::events::{Report, Role};
-use crate::exit::{Exit, Interrupted, OrUsage};
+use crate::exit::{Exit, Interrupted, OrUsage, usage};
 use crate::interrupt;
 use crate::names::{make_folder, slug, sweep, write_new, write_over};
 use crate::options::DrawOptions;
@@ -58,6 +58,9 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
+/// Most engines at once: each holds a model of its own.
+const MAX_JOBS: usize = 64;
+
 /// One sprite of the batch.
 #[derive(Clone, Debug)]
 struct Item {
@@ -68,12 +71,15 @@ struct Item {
 
 pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let printer = &context.printer;
+    if arguments.jobs == Some(0) {
+        return Err(usage("jobs is 0, expected 1 or more"));
+    }
     let entries = format::read(&arguments.file, arguments.format)?;
     let wishes = wishes(&arguments, context, &entries)?;
     let folder = arguments.output.clone().unwrap_or_else(|| context.settings.path("output"));
     make_folder(&folder)?;
     let batch = Batch::open(&arguments, folder)?;
-    let (mut journal, items) = batch.decide(wishes, &arguments.options)?;
+    let (mut journal, items) = batch.decide(wishes)?;
     let mut joint = arguments.joint_palette.map(|colors| JointPalette::new(&batch.data, colors)).transpose()?;
     let open: Vec<usize> =
         (0..items.len()).filter(|index| !batch.is_drawn(&items[*index], joint.as_ref())).collect();
@@ -97,10 +103,7 @@ fn jobs(arguments: &Arguments, context: &Context, open: &[usize]) -> anyhow::Res
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let by_itself = if is_small && !has_gpu { cores } else { 1 };
     let jobs = said.map_or(by_itself, |jobs| jobs as usize);
-    if jobs == 0 {
-        return Err(crate::exit::usage("jobs is 0, expected 1 or more"));
-    }
-    Ok(jobs.min(open.len().max(1)).min(256))
+    Ok(jobs.clamp(1, MAX_JOBS).min(open.len().max(1)))
 }
 
 /// What every sprite of the batch is: entry, request and key. All lines are checked before the first one is drawn.
@@ -157,7 +160,6 @@ impl Batch {
     fn decide(
         &self,
         wishes: Vec<(Entry, Request, Wish)>,
-        options: &DrawOptions,
     ) -> anyhow::Result<(Journal, Vec<Item>)> {
         let mut journal = Journal::open(&self.data, &self.folder)?;
         // No other run writes here now: what lies around was left by one that was killed.
@@ -168,10 +170,9 @@ impl Batch {
         make_folder(&work)?;
         sweep(&self.folder);
         let plain: Vec<_> = wishes.iter().map(|(_, _, wish)| wish.clone()).collect();
+        journal.release(&plain);
         let decisions = journal.decide(&plain, fresh_seed)?;
         let items = wishes.into_iter().zip(decisions).map(|((entry, request, _), decision)| {
-            // A batch's seed is the seed of every line, unless the line has its own.
-            let _ = options;
             Item { entry, request: Request { seed: Some(decision.seed), ..request }, decision }
         });
         Ok((journal, items.collect()))
@@ -303,7 +304,7 @@ impl Batch {
     ) -> anyhow::Result<Exit> {
         let printer = &context.printer;
         if !arguments.no_contact_sheet {
-            let wish = Wish { key: "contact sheet".into(), stem: format!("{}-sheet", self.stem), seed: Some(0) };
+            let wish = Wish { key: CONTACT_SHEET.into(), stem: format!("{}-sheet", self.stem), seed: Some(0) };
             let path = self.folder.join(format!("{}.png", journal.decide(&[wish], || 0)?[0].name));
             let left_out = self.contact_sheet(items, failures, &path)?;
             if left_out > 0 {

@@ -11,7 +11,7 @@ use crate::drawing::{Observer, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, usage};
 use crate::names::{make_folder, slug, write_numbered};
-use crate::options::{DrawOptions, read_recipe};
+use crate::options::{DrawOptions, SeamlessAxes, read_recipe};
 use crate::preview;
 use crate::session::{Session, SessionConfig, plan, stored_png};
 
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// How many sprites; each counts the seed up by one [default: 1].
     #[arg(long, value_name = "N", help_heading = "Sampling")]
     count: Option<u32>,
+    /// Let the picture repeat without a seam.
+    #[arg(long, value_enum, value_name = "AXES", help_heading = "Look")]
+    seamless: Option<SeamlessAxes>,
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. No file is ever replaced: -2, -3 … are added.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -39,6 +42,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let mut request = arguments.options.request(context, arguments.kind, arguments.prompt.as_deref())?;
     request.count = arguments.count.unwrap_or(request.count);
+    if let Some(axes) = arguments.seamless {
+        request.seamless = axes.into();
+    }
     let target = target(&arguments, context, &request)?;
     plan(&request)?;
     let device = context.settings.device()?;

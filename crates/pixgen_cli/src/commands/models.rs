@@ -103,7 +103,11 @@ fn list(context: &Context) -> anyhow::Result<()> {
         };
         printer.line(&format!("{:<24} {}, {what}", model.name, model.path.display()));
     }
-    printer.note(&format!("models are looked for in {}", folder.display()));
+    let loras_dir = context.settings.path("loras_dir");
+    for name in models::loras(&loras_dir) {
+        printer.line(&format!("{name:<24} LoRA, for --lora {name}:1"));
+    }
+    printer.note(&format!("models are looked for in {}, LoRAs in {}", folder.display(), loras_dir.display()));
     Ok(())
 }
 

@@ -1,0 +1,232 @@
+//! Tiles that fit to each other: the variations of a tile share its outermost pixels, so that what meets at a seam is the
+//! same whichever two of them lie side by side.
+
+use anyhow::Context;
+use image::{Luma, GrayImage, RgbaImage};
+use pixgen_art::Palette;
+use pixgen_art::tile::{PairSeams, SEAMLESS_Z, Seams, check_pairs, repair_seams};
+
+/// How tiles are drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TilesetPlan {
+    /// Edge of a tile at which it is drawn, in pixels.
+    pub(crate) size_px: u32,
+    /// How many tiles.
+    pub(crate) variations: u32,
+    /// Most colours of all tiles together; `None` keeps what was drawn.
+    pub(crate) colors: Option<u32>,
+    /// Most drawings for one tile.
+    pub(crate) tries: u32,
+    /// The first seed.
+    pub(crate) seed: u64,
+}
+
+/// What a tile is drawn from.
+#[derive(Clone, Debug)]
+pub(crate) enum Drawing<'a> {
+    /// Noise alone.
+    Fresh,
+    /// The first tile, of which only what is white in the mask is drawn anew.
+    Variation {
+        /// The first tile.
+        of: &'a RgbaImage,
+        /// White inside, black on the ring that stays.
+        mask: &'a GrayImage,
+    },
+}
+
+/// A tile of the set.
+#[derive(Clone, Debug)]
+pub(crate) struct Tile {
+    /// Its pixels.
+    pub(crate) image: RgbaImage,
+    /// The seed that drew it.
+    pub(crate) seed: u64,
+}
+
+/// The finished set.
+#[derive(Clone, Debug)]
+pub(crate) struct Tileset {
+    /// Its tiles; any two fit to each other.
+    pub(crate) tiles: Vec<Tile>,
+    /// Every ordered pair, on both axes.
+    pub(crate) pairs: Vec<PairSeams>,
+    /// What the user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Tileset {
+    /// The steepest seam of all pairs, as a z-score.
+    pub(crate) fn worst_z(&self) -> f32 {
+        self.pairs.iter().map(|pair| pair.seams.worst_z()).fold(0.0, f32::max)
+    }
+
+    /// Pairs whose seam is seen.
+    pub(crate) fn misfits(&self) -> usize {
+        self.pairs.iter().filter(|pair| !pair.seams.is_seamless()).count()
+    }
+}
+
+/// How wide the ring is that all variations share, in pixels: wide enough that what crosses it looks continued, narrow
+/// enough that the middle differs.
+pub(crate) fn ring_px(size_px: u32) -> u32 {
+    (size_px / 10).clamp(1, 12)
+}
+
+/// White inside, black on the ring.
+pub(crate) fn inside_mask(size_px: u32) -> GrayImage {
+    let ring = ring_px(size_px);
+    let inside = |at: u32| at >= ring && at + ring < size_px;
+    GrayImage::from_fn(size_px, size_px, |x, y| Luma([if inside(x) && inside(y) { 255 } else { 0 }]))
+}
+
+/// Lays the ring of one tile over another one.
+pub(crate) fn with_ring_of(tile: &RgbaImage, first: &RgbaImage, mask: &GrayImage) -> RgbaImage {
+    RgbaImage::from_fn(tile.width(), tile.height(), |x, y| {
+        let is_inside = mask.get_pixel_checked(x, y).is_some_and(|value| value.0[0] > 0);
+        *if is_inside { tile.get_pixel(x, y) } else { first.get_pixel_checked(x, y).unwrap_or(tile.get_pixel(x, y)) }
+    })
+}
+
+/// Draws a set of tiles. `draw` paints one at the drawing size; `tell` hears what happens.
+///
+/// A first tile whose own seams are seen is drawn again with the next seed, and so is a variation that does not fit to
+/// the tiles before it or looks like one of them. When `tries` drawings did not help, the best one is taken and mended.
+///
+/// # Errors
+/// What `draw` returns.
+pub(crate) fn draw_tileset(
+    plan: TilesetPlan,
+    mut draw: impl FnMut(u64, Drawing<'_>) -> anyhow::Result<RgbaImage>,
+) -> anyhow::Result<Tileset> {
+    let mask = inside_mask(plan.size_px);
+    let mut seeds = (0..).map(|number| plan.seed.wrapping_add(number));
+    let mut next_seed = move || seeds.next().unwrap_or_default();
+    let mut notes = Vec::new();
+    let first = first_tile(plan, &mut next_seed, &mut notes, &mut draw)?;
+    let mut tiles = vec![first];
+    while tiles.len() < plan.variations as usize {
+        let tile = variation(plan, &tiles, &mask, &mut next_seed, &mut notes, &mut draw)?;
+        tiles.push(tile);
+    }
+    if let Some(colors) = plan.colors {
+        let images: Vec<_> = tiles.iter().map(|tile| tile.image.clone()).collect();
+        let palette = Palette::reduced_jointly(&images, colors);
+        for tile in &mut tiles {
+            tile.image = palette.apply(&tile.image);
+        }
+    }
+    let images: Vec<_> = tiles.iter().map(|tile| tile.image.clone()).collect();
+    let pairs = check_pairs(&images)?;
+    Ok(Tileset { tiles, pairs, notes })
+}
+
+fn first_tile(
+    plan: TilesetPlan,
+    next_seed: &mut impl FnMut() -> u64,
+    notes: &mut Vec<String>,
+    draw: &mut impl FnMut(u64, Drawing<'_>) -> anyhow::Result<RgbaImage>,
+) -> anyhow::Result<Tile> {
+    let mut best: Option<(f32, Tile)> = None;
+    for _ in 0..plan.tries.max(1) {
+        let seed = next_seed();
+        let image = draw(seed, Drawing::Fresh)?;
+        let z = Seams::of(&image).worst_z();
+        let tile = Tile { image, seed };
+        if z <= SEAMLESS_Z {
+            return Ok(tile);
+        }
+        notes.push(format!("seed {seed}: its seam has a z-score of {z:.1}, above {SEAMLESS_Z:.1}; drawn again"));
+        if best.as_ref().is_none_or(|(best_z, _)| z < *best_z) {
+            best = Some((z, tile));
+        }
+    }
+    let (z, tile) = best.context("no tile was drawn")?;
+    let repair = repair_seams(&tile.image);
+    let (seed, after) = (tile.seed, repair.after.worst_z());
+    notes.push(format!(
+        "no seed of {} drew a tile without a seam: the best, seed {seed}, was mended from a z-score of {z:.1} to {after:.1}",
+        plan.tries
+    ));
+    Ok(Tile { image: repair.tile, seed })
+}
+
+fn variation(
+    plan: TilesetPlan,
+    tiles: &[Tile],
+    mask: &GrayImage,
+    next_seed: &mut impl FnMut() -> u64,
+    notes: &mut Vec<String>,
+    draw: &mut impl FnMut(u64, Drawing<'_>) -> anyhow::Result<RgbaImage>,
+) -> anyhow::Result<Tile> {
+    let first = &tiles.first().context("the first tile comes before its variations")?.image;
+    let mut best: Option<(f32, Tile)> = None;
+    for _ in 0..plan.tries.max(1) {
+        let seed = next_seed();
+        let image = with_ring_of(&draw(seed, Drawing::Variation { of: first, mask })?, first, mask);
+        let is_new = tiles.iter().all(|tile| tile.image != image);
+        let images: Vec<_> = tiles.iter().map(|tile| tile.image.clone()).chain([image.clone()]).collect();
+        let newest = tiles.len();
+        let pairs = check_pairs(&images)?;
+        let own = pairs.iter().filter(|pair| pair.first == newest || pair.second == newest);
+        let z = own.map(|pair| pair.seams.worst_z()).fold(0.0, f32::max);
+        let tile = Tile { image, seed };
+        if z <= SEAMLESS_Z && is_new {
+            return Ok(tile);
+        }
+        let reason = if is_new { format!("meets another with a z-score of {z:.1}") } else { "is not new".to_owned() };
+        notes.push(format!("seed {seed}: the variation {reason}; drawn again"));
+        if best.as_ref().is_none_or(|(best_z, _)| z < *best_z) {
+            best = Some((z, tile));
+        }
+    }
+    let (z, tile) = best.context("no variation was drawn")?;
+    notes.push(format!("no seed of {} drew a variation that fits everywhere: the best, {z:.1}, is taken", plan.tries));
+    Ok(tile)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgba;
+
+    use super::*;
+
+    /// Seamless noise with a period, or a slope that does not close.
+    fn painted(seed: u64, closes: bool) -> RgbaImage {
+        RgbaImage::from_fn(20, 20, |x, y| {
+            let value = if closes { (x * 7 + y * 3 + seed as u32 * (x % 5)) % 40 } else { x * 12 };
+            Rgba([60 + value as u8, 80, 60 + (y % 4) as u8 * 9, 255])
+        })
+    }
+
+    fn plan(variations: u32) -> TilesetPlan {
+        TilesetPlan { size_px: 20, variations, colors: Some(12), tries: 3, seed: 10 }
+    }
+
+    #[test]
+    fn variations_share_their_ring_their_palette_and_differ_inside() {
+        let set = draw_tileset(plan(5), |seed, drawing| {
+            assert_eq!(matches!(drawing, Drawing::Fresh), seed == 10);
+            Ok(painted(seed, true))
+        })
+        .unwrap();
+        assert_eq!((set.tiles.len(), set.pairs.len(), set.misfits()), (5, 25, 0));
+        assert!(set.worst_z() <= SEAMLESS_Z);
+        let images: Vec<_> = set.tiles.iter().map(|tile| &tile.image).collect();
+        for (index, image) in images.iter().enumerate() {
+            assert!((0..20).all(|at| image.get_pixel(at, 1) == images[0].get_pixel(at, 1)));
+            assert!(images[..index].iter().all(|other| other != image));
+        }
+        let colors: std::collections::HashSet<_> = images.iter().flat_map(|image| image.pixels()).collect();
+        assert!(colors.len() <= 12);
+    }
+
+    #[test]
+    fn a_tile_with_a_seam_is_drawn_again_and_that_is_said() {
+        let set = draw_tileset(plan(1), |seed, _| Ok(painted(seed, seed > 11))).unwrap();
+        assert_eq!((set.tiles[0].seed, set.notes.len()), (12, 2));
+        assert!(set.notes[0].contains("seed 10: its seam has a z-score of"), "{:?}", set.notes);
+        let set = draw_tileset(plan(1), |seed, _| Ok(painted(seed, false))).unwrap();
+        assert!(set.notes[3].contains("no seed of 3 drew a tile without a seam"), "{:?}", set.notes);
+    }
+}
