@@ -36,7 +36,7 @@ impl<'a> Observer<'a> {
                 self.bar.say("loading the model");
                 self.printer.event(&Report::Started { item: self.item });
             }
-            EventKind::Step { image, step, steps } => {
+            EventKind::Step { image, step, steps, .. } => {
                 let all_steps = u64::from(*steps);
                 if self.steps.replace(all_steps) != all_steps {
                     self.bar.set_length(all_steps * self.images);

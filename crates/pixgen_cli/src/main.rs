@@ -17,6 +17,7 @@ mod nearest;
 mod options;
 mod palettes;
 mod picture;
+mod pictures;
 mod png_text;
 mod preview;
 mod printer;

@@ -31,6 +31,49 @@ pub(crate) struct DrawOptions {
     #[arg(long, value_name = "FILE", help_heading = "Prompt")]
     pub(crate) recipe: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) look: LookOptions,
+
+    /// Seed of the first sprite [default: drawn].
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    pub(crate) seed: Option<u64>,
+    /// Denoising steps [default: the model's].
+    #[arg(long, value_name = "N", help_heading = "Sampling")]
+    pub(crate) steps: Option<u32>,
+    /// How closely the prompt is followed, 1 to 30 [default: the model's].
+    #[arg(long, visible_alias = "guidance", value_name = "SCALE", help_heading = "Sampling")]
+    pub(crate) guidance_scale: Option<f32>,
+    /// How far strong guidance is toned down, 0 to 1 [default: the model's].
+    #[arg(long, value_name = "SHARE", help_heading = "Sampling")]
+    pub(crate) guidance_rescale: Option<f32>,
+    /// The solver [default: the model's].
+    #[arg(long, value_parser = choice(&SchedulerKind::ALL), help_heading = "Sampling")]
+    pub(crate) scheduler: Option<SchedulerKind>,
+
+    /// An adapter, NAME or FILE with its weight: pixels:0.8. May be given several times.
+    #[arg(long = "lora", value_name = "NAME[:WEIGHT]", help_heading = "Model")]
+    pub(crate) loras: Vec<String>,
+    /// Another autoencoder than the model's own: a .safetensors file, or a folder in diffusers layout.
+    #[arg(long, value_name = "PATH", help_heading = "Model")]
+    pub(crate) vae: Option<PathBuf>,
+    /// Layers of the text encoders that are skipped [default: 0].
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    pub(crate) clip_skip: Option<u32>,
+
+    /// Start from this picture instead of noise.
+    #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
+    pub(crate) from: Option<PathBuf>,
+    /// How much of the picture is drawn anew, 0 to 1 [default: 0.6].
+    #[arg(long, value_name = "SHARE", requires = "from", help_heading = "Start from a picture")]
+    pub(crate) strength: Option<f32>,
+    /// Draw anew only where this picture is white.
+    #[arg(long, value_name = "IMAGE", requires = "from", help_heading = "Start from a picture")]
+    pub(crate) mask: Option<PathBuf>,
+}
+
+/// The options of the pixel-art pass.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LookOptions {
     /// Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …
     #[arg(long, value_name = "PALETTE", help_heading = "Look")]
     pub(crate) palette: Option<String>,
@@ -75,42 +118,6 @@ pub(crate) struct DrawOptions {
     /// Where the sprite stands in its frame [default: what the kind wants].
     #[arg(long, value_parser = choice(&ANCHORS), help_heading = "Look")]
     pub(crate) anchor: Option<Anchor>,
-
-    /// Seed of the first sprite [default: drawn].
-    #[arg(long, value_name = "N", help_heading = "Sampling")]
-    pub(crate) seed: Option<u64>,
-    /// Denoising steps [default: the model's].
-    #[arg(long, value_name = "N", help_heading = "Sampling")]
-    pub(crate) steps: Option<u32>,
-    /// How closely the prompt is followed, 1 to 30 [default: the model's].
-    #[arg(long, visible_alias = "guidance", value_name = "SCALE", help_heading = "Sampling")]
-    pub(crate) guidance_scale: Option<f32>,
-    /// How far strong guidance is toned down, 0 to 1 [default: the model's].
-    #[arg(long, value_name = "SHARE", help_heading = "Sampling")]
-    pub(crate) guidance_rescale: Option<f32>,
-    /// The solver [default: the model's].
-    #[arg(long, value_parser = choice(&SchedulerKind::ALL), help_heading = "Sampling")]
-    pub(crate) scheduler: Option<SchedulerKind>,
-
-    /// An adapter, NAME or FILE with its weight: pixels:0.8. May be given several times.
-    #[arg(long = "lora", value_name = "NAME[:WEIGHT]", help_heading = "Model")]
-    pub(crate) loras: Vec<String>,
-    /// Another autoencoder than the model's own: a .safetensors file, or a folder in diffusers layout.
-    #[arg(long, value_name = "PATH", help_heading = "Model")]
-    pub(crate) vae: Option<PathBuf>,
-    /// Layers of the text encoders that are skipped [default: 0].
-    #[arg(long, value_name = "N", help_heading = "Model")]
-    pub(crate) clip_skip: Option<u32>,
-
-    /// Start from this picture instead of noise.
-    #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
-    pub(crate) from: Option<PathBuf>,
-    /// How much of the picture is drawn anew, 0 to 1 [default: 0.6].
-    #[arg(long, value_name = "SHARE", requires = "from", help_heading = "Start from a picture")]
-    pub(crate) strength: Option<f32>,
-    /// Draw anew only where this picture is white.
-    #[arg(long, value_name = "IMAGE", requires = "from", help_heading = "Start from a picture")]
-    pub(crate) mask: Option<PathBuf>,
 }
 
 /// Along which axes a picture repeats.
@@ -179,19 +186,7 @@ impl DrawOptions {
             },
             negative_prompt: self.negative_prompt.or(weaker.negative_prompt),
             recipe: self.recipe.or(weaker.recipe),
-            palette: self.palette.or(weaker.palette),
-            colors: self.colors.or(weaker.colors),
-            dither: self.dither.or(weaker.dither),
-            dither_strength: self.dither_strength.or(weaker.dither_strength),
-            outline: self.outline.or(weaker.outline),
-            keep_background: self.keep_background.or(weaker.keep_background.filter(|_| self.background.is_none())),
-            background: self.background.or(weaker.background.filter(|_| self.keep_background.is_none())),
-            holes: self.holes.or(weaker.holes),
-            orphans: self.orphans.or(weaker.orphans),
-            jaggies: self.jaggies.or(weaker.jaggies),
-            symmetry: self.symmetry.or(weaker.symmetry),
-            downscale: self.downscale.or(weaker.downscale),
-            anchor: self.anchor.or(weaker.anchor),
+            look: self.look.over(weaker.look),
             seed: self.seed.or(weaker.seed),
             steps: self.steps.or(weaker.steps),
             guidance_scale: self.guidance_scale.or(weaker.guidance_scale),
@@ -250,7 +245,7 @@ impl DrawOptions {
         request.guidance_rescale = options.guidance_rescale.or(request.guidance_rescale);
         request.scheduler = options.scheduler.or(request.scheduler);
         options.apply_files(surroundings, &mut request)?;
-        options.apply_look(&mut request.pixel_art)?;
+        options.look.apply(&mut request.pixel_art)?;
         request.validate().or_usage()?;
         Ok(request)
     }
@@ -280,12 +275,33 @@ impl DrawOptions {
         request.clip_skip = self.clip_skip.unwrap_or(request.clip_skip);
         Ok(())
     }
+}
+
+impl LookOptions {
+    /// These options, and where they say nothing, the weaker ones.
+    fn over(self, weaker: Self) -> Self {
+        Self {
+            palette: self.palette.or(weaker.palette),
+            colors: self.colors.or(weaker.colors),
+            dither: self.dither.or(weaker.dither),
+            dither_strength: self.dither_strength.or(weaker.dither_strength),
+            outline: self.outline.or(weaker.outline),
+            keep_background: self.keep_background.or(weaker.keep_background.filter(|_| self.background.is_none())),
+            background: self.background.or(weaker.background.filter(|_| self.keep_background.is_none())),
+            holes: self.holes.or(weaker.holes),
+            orphans: self.orphans.or(weaker.orphans),
+            jaggies: self.jaggies.or(weaker.jaggies),
+            symmetry: self.symmetry.or(weaker.symmetry),
+            downscale: self.downscale.or(weaker.downscale),
+            anchor: self.anchor.or(weaker.anchor),
+        }
+    }
 
     /// Fills the options of the pixel-art pass.
     ///
     /// # Errors
     /// A palette that is none.
-    pub(crate) fn apply_look(&self, look: &mut PixelArt) -> anyhow::Result<()> {
+    pub(crate) fn apply(&self, look: &mut PixelArt) -> anyhow::Result<()> {
         if let Some(palette) = &self.palette {
             look.palette = palettes::parse(palette)?;
         }
@@ -384,9 +400,9 @@ mod tests {
     fn pairs_are_read_like_flags() {
         let pairs = [("size", "16"), ("Guidance_Scale", "2.5"), ("outline", "inner:#101010"), ("holes", "true")];
         let options = DrawOptions::from_pairs(pairs).unwrap();
-        assert_eq!((options.settings.size, options.guidance_scale, options.holes), (Some(16), Some(2.5), Some(true)));
+        assert_eq!((options.settings.size, options.guidance_scale, options.look.holes), (Some(16), Some(2.5), Some(true)));
         let color = HexColor([16; 3]);
-        assert_eq!(options.outline, Some(OutlineEdit::Add { color, side: OutlineSide::Inner, corners: false }));
+        assert_eq!(options.look.outline, Some(OutlineEdit::Add { color, side: OutlineSide::Inner, corners: false }));
     }
 
     #[test]
@@ -408,15 +424,15 @@ mod tests {
         let strong = DrawOptions::from_pairs([("size", "16"), ("background", "remove")]).unwrap();
         let weak = DrawOptions::from_pairs([("size", "32"), ("colors", "4"), ("keep-background", "true")]).unwrap();
         let both = strong.over(weak);
-        assert_eq!((both.settings.size, both.colors), (Some(16), Some(4)));
-        assert_eq!((both.background, both.keep_background), (Some(Background::Remove), None));
+        assert_eq!((both.settings.size, both.look.colors), (Some(16), Some(4)));
+        assert_eq!((both.look.background, both.look.keep_background), (Some(Background::Remove), None));
     }
 
     #[test]
     fn every_name_of_a_choice_is_read_back() {
         for dither in Dither::ALL {
             let name = name_of(&dither).unwrap();
-            assert_eq!(DrawOptions::from_pairs([("dither", name.as_str())]).unwrap().dither, Some(dither));
+            assert_eq!(DrawOptions::from_pairs([("dither", name.as_str())]).unwrap().look.dither, Some(dither));
         }
         for scheduler in SchedulerKind::ALL {
             let name = name_of(&scheduler).unwrap();

@@ -188,7 +188,7 @@ mod tests {
             let style = styles.find(&name.to_uppercase()).unwrap();
             assert!(!style.about.is_empty() && style.prompt.is_some());
             let mut look = pixgen_api::PixelArt::for_generation();
-            style.options().unwrap().apply_look(&mut look).unwrap();
+            style.options().unwrap().look.apply(&mut look).unwrap();
             assert_eq!(look.validate(), Ok(()), "{name}");
         }
         assert_eq!(styles.find("16-Bit").unwrap().options().unwrap().settings.size, Some(32));
@@ -200,7 +200,7 @@ mod tests {
         std::fs::write(folder.path().join("mine.ron"), r#"(options: {"colors": 5})"#).unwrap();
         std::fs::write(folder.path().join("8bit.ron"), r#"(options: {"size": 8})"#).unwrap();
         let styles = Styles::new(folder.path());
-        assert_eq!(styles.find("mine").unwrap().options().unwrap().colors, Some(5));
+        assert_eq!(styles.find("mine").unwrap().options().unwrap().look.colors, Some(5));
         assert_eq!(styles.find("8bit").unwrap().options().unwrap().settings.size, Some(8));
         assert_eq!(styles.names().len(), 9);
     }

@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use image::RgbaImage;
+use image::{RgbaImage, imageops};
 use pixgen_api::{HexColor, Kind, PaletteSource, Request};
 use pixgen_art::export::{ExportOptions, SheetFormat, export};
 use pixgen_art::scale::enlarge;
 use pixgen_art::sheet::{DEFAULT_FRAME_MS, Frame, Layout, PackOptions, Sheet, pack};
 use pixgen_art::tile::SEAMLESS_Z;
-use pixgen_art::{Metrics, Palette};
+use pixgen_art::{MAX_EDGE_PX, Metrics, Palette};
 
 use crate::commands::generate::is_png;
 use crate::context::Context;
 use crate::drawing::{Observer, fresh_seed, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, usage};
-use crate::names::{FileSet, make_folder, slug};
+use crate::names::{FileSet, make_folder, slug, write_numbered};
 use crate::options::{DrawOptions, SeamlessAxes};
 use crate::picture::png;
 use crate::png_text::with_look;
@@ -62,6 +62,9 @@ pub(crate) struct Arguments {
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron and PROMPT.tsx.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// Also draw a floor of N×N tiles at random, to see them side by side: PROMPT-floor.png.
+    #[arg(long, value_name = "N")]
+    floor: Option<u32>,
     /// Show the tiles in the terminal.
     #[arg(long)]
     preview: bool,
@@ -113,6 +116,11 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         let size = is_png(path).then_some((*width, *height));
         printer.wrote_picture(path, role, is_png(path).then_some(tileset_plan.seed), size);
     }
+    if let Some(edge) = arguments.floor {
+        let floor = random_floor(&images, edge, tileset_plan.seed)?;
+        let path = write_numbered(&folder.join(format!("{stem}-floor.png")), &png(&floor)?)?;
+        printer.wrote_picture(&path, Role::Preview, None, Some(floor.dimensions()));
+    }
     for (path, image) in written.iter().map(|(path, _)| path).zip(&images).take(1) {
         printer.event(&Report::measured(path, &Metrics::of(image)));
     }
@@ -126,6 +134,30 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         return Ok(Exit::Incomplete);
     }
     Ok(Exit::Success)
+}
+
+/// A floor of `edge`×`edge` tiles at random, the same ones for the same seed.
+fn random_floor(tiles: &[RgbaImage], edge: u32, seed: u64) -> anyhow::Result<RgbaImage> {
+    let (width, height) = tiles.first().map(RgbaImage::dimensions).unwrap_or_default();
+    let size = |tile: u32| edge.checked_mul(tile).filter(|px| (1..=MAX_EDGE_PX).contains(px));
+    let (Some(floor_width), Some(floor_height)) = (size(width), size(height)) else {
+        return Err(usage(format!("a floor of {edge}×{edge} tiles has no size that can be drawn: choose another number")));
+    };
+    let mut floor = RgbaImage::new(floor_width, floor_height);
+    for place in 0..u64::from(edge) * u64::from(edge) {
+        let tile = &tiles[(mixed(seed.wrapping_add(place)) % tiles.len() as u64) as usize];
+        let (x, y) = (place % u64::from(edge), place / u64::from(edge));
+        imageops::replace(&mut floor, tile, x as i64 * i64::from(width), y as i64 * i64::from(height));
+    }
+    Ok(floor)
+}
+
+/// A number that follows from another one without a visible rule (SplitMix64, Steele et al. 2014).
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Folder and name of the files.
@@ -196,7 +228,7 @@ fn write(
         }
         TileLayout::Strip | TileLayout::Grid => vec![(stem.to_owned(), images)],
     };
-    let layout = if layout == TileLayout::Strip { Layout::Strip } else { Layout::Grid };
+    let layout = if layout == TileLayout::Strip { Layout::Strip } else { Layout::Columns(columns(images.len())) };
     let options = PackOptions { layout, ..PackOptions::default() };
     let colors: Vec<_> = images.iter().flat_map(|image| Palette::of(image).colors().to_vec()).collect();
     let colors: Vec<_> = Palette::new(colors).colors().iter().copied().map(HexColor).collect();
@@ -219,6 +251,14 @@ fn write(
     Ok(written)
 }
 
+/// The fewest columns that make full rows no higher than wide, up to twice as wide as high: 8 tiles lie in 4 columns. Where
+/// there are none, as for 7 tiles, the last row has a gap.
+fn columns(tiles: usize) -> u32 {
+    let square = (1..=tiles).find(|columns| columns * columns >= tiles).unwrap_or(1);
+    let full = (square..=2 * square).find(|columns| tiles.is_multiple_of(*columns) && columns * columns <= 2 * tiles);
+    full.unwrap_or(square) as u32
+}
+
 /// The tiles as frames of a sheet: `floor 0`, `floor 1` …
 fn sheet_of(name: &str, images: &[RgbaImage]) -> Sheet {
     let frames = images.iter().enumerate().map(|(index, image)| Frame {
@@ -228,4 +268,16 @@ fn sheet_of(name: &str, images: &[RgbaImage]) -> Sheet {
         pivot_px: [image.width() as f32 / 2.0, image.height() as f32 / 2.0],
     });
     Sheet { frames: frames.collect(), tags: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_rows_are_preferred() {
+        for (tiles, expected) in [(1, 1), (2, 2), (3, 2), (4, 2), (6, 3), (7, 3), (8, 4), (12, 4), (16, 4), (64, 8)] {
+            assert_eq!(columns(tiles), expected, "{tiles}");
+        }
+    }
 }
