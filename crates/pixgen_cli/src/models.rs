@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(find(&models, &folder.path().to_string_lossy()).unwrap(), reference(folder.path()));
         let lora = find_lora(&models, "one:0.5").unwrap();
         assert_eq!((lora.weight, lora.path), (0.5, models.join("one.safetensors")));
-        let error = find_lora(&models, "oen").unwrap_err().to_string();
+        let error = find_lora(&models, "ones").unwrap_err().to_string();
         assert!(error.contains("did you mean \"one\"?"), "{error}");
         let error = find(&models, "thre").unwrap_err().to_string();
         assert!(error.contains("did you mean \"three\"?"), "{error}");

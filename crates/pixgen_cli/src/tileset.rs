@@ -194,7 +194,8 @@ mod tests {
     /// Seamless noise with a period, or a slope that does not close.
     fn painted(seed: u64, closes: bool) -> RgbaImage {
         RgbaImage::from_fn(20, 20, |x, y| {
-            let value = if closes { (x * 7 + y * 3 + seed as u32 * (x % 5)) % 40 } else { x * 12 };
+            let noise = (x * x * 31 + y * y * 17 + x * y * 7 + seed as u32 * (x + 3 * y)) % 41;
+            let value = if closes { noise } else { x * 9 };
             Rgba([60 + value as u8, 80, 60 + (y % 4) as u8 * 9, 255])
         })
     }

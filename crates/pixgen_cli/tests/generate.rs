@@ -37,9 +37,10 @@ fn a_sprite_is_written_and_never_over_another() {
 #[test]
 fn options_do_what_they_say() {
     let folder = tempfile::tempdir().unwrap();
-    let base = ["generate", "item", "a red potion", "--seed", "3", "--size", "16", "--steps", "2"];
+    let base = ["generate", "item", "a red potion", "--seed", "3", "--steps", "2"];
     let draw = |more: &[&str]| {
-        let arguments: Vec<_> = base.iter().chain(more).copied().collect();
+        let size = if more.contains(&"--size=48") { "--quiet" } else { "--size=16" };
+        let arguments: Vec<_> = base.iter().chain(more).copied().chain([size]).collect();
         let written = paths(folder.path(), &arguments);
         picture(&folder.path().join(&written[0]))
     };
@@ -51,7 +52,7 @@ fn options_do_what_they_say() {
     assert!(game_boy.iter().all(|color| greens.contains(color)), "{game_boy:?}");
     assert_eq!(alphas(&draw(&["--background", "keep"])).into_iter().collect::<Vec<_>>(), [255]);
     assert!(colors(&draw(&["--outline", "#ff00ff"])).contains(&[255, 0, 255]));
-    let large = draw(&["--output", "large.png", "--size", "48"]);
+    let large = draw(&["--output", "large.png", "--size=48"]);
     assert_eq!((large.dimensions(), large.get_pixel(0, 0)), ((48, 48), large.get_pixel(2, 2)));
 }
 
