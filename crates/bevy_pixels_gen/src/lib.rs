@@ -33,6 +33,8 @@
 //! With `default-features = false` only the `gen://` reader stays: that is what a released game needs.
 
 mod plugin;
+mod png_limits;
+pub mod recipe;
 mod source;
 
 #[cfg(feature = "generate")]
@@ -41,11 +43,14 @@ pub mod generate;
 pub mod panel;
 #[cfg(feature = "panel")]
 mod panel_window;
+#[cfg(feature = "generate")]
+pub mod refresh;
 
 #[cfg(feature = "panel")]
 pub use panel_window::GenPanel;
 pub use pixgen_api;
 pub use plugin::{PixelsGenPlugin, PixelsGenSystems};
+pub use recipe::SpriteSheet;
 
 /// The README's code compiles.
 #[cfg(all(doctest, feature = "panel"))]

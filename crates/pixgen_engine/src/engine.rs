@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
 use pixgen_art::background::{BackgroundOptions, remove_background};
 
-use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, sdxl};
+use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, recipe_hash, sdxl};
 
 /// How an engine is set up.
 pub struct EngineConfig {
@@ -278,7 +278,10 @@ impl Worker {
             let sprite = pixgen_art::fix(&painted, &plan.fix);
             let sprite = pixgen_art::scale::enlarge(&sprite, plan.enlarge)
                 .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
-            let provenance = Provenance::of(&plan, image, loaded.fingerprint.clone());
+            let provenance = Provenance {
+                recipe: Some(recipe_hash(&job.request)?),
+                ..Provenance::of(&plan, image, loaded.fingerprint.clone())
+            };
             let generated = self.store.save(&sprite, &provenance)?;
             report(EventKind::Image(generated.clone()))?;
             images.push(generated);

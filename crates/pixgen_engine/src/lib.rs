@@ -14,6 +14,7 @@ mod fingerprint;
 mod model_info;
 mod plan;
 mod provenance;
+mod recipe;
 mod sdxl;
 mod store;
 
@@ -24,4 +25,5 @@ pub use fake::FakeBackend;
 pub use model_info::{ModelInfo, NativeSize};
 pub use plan::Plan;
 pub use provenance::Provenance;
+pub use recipe::{Bake, bake_of, recipe_hash};
 pub use store::Store;

@@ -1,8 +1,8 @@
 //! Where a sprite comes from, written into the PNG itself.
 //!
 //! Text chunks: `pixgen_request` (the request as RON: draw it again), `parameters` (what other tools read,
-//! in the AUTOMATIC1111 format), `pixgen_model` (fingerprint of the weights), `Software`, and
-//! `DigitalSourceType`, the IPTC term that says a picture was made by a trained model.
+//! in the AUTOMATIC1111 format), `pixgen_model` (fingerprint of the weights), `pixgen_recipe` (hash of the recipe as it
+//! was asked for), `Software`, and `DigitalSourceType`, the IPTC term that says a picture was made by a trained model.
 
 use std::io::Cursor;
 
@@ -14,6 +14,11 @@ use crate::{EngineError, Plan};
 /// IPTC NewsCodes: "created using a model trained on sampled content".
 const MADE_BY_A_MODEL: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
+/// Keyword of the chunk with the request.
+const REQUEST: &str = "pixgen_request";
+/// Keyword of the chunk with the recipe's hash.
+const RECIPE: &str = "pixgen_recipe";
+
 /// Everything that determines a sprite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provenance {
@@ -23,13 +28,15 @@ pub struct Provenance {
     pub model: String,
     /// Edge at which the sprite was drawn before it was enlarged, in pixels.
     pub native_size_px: u32,
+    /// Hash of the request as it was asked for, before any default was filled in: tells whether a recipe has changed.
+    pub recipe: Option<String>,
 }
 
 impl Provenance {
-    /// The provenance of image `image` of a plan.
+    /// The provenance of image `image` of a plan, without the recipe.
     #[must_use]
     pub fn of(plan: &Plan, image: u32, model: String) -> Self {
-        Self { request: plan.single(image), model, native_size_px: plan.native_size_px }
+        Self { request: plan.single(image), model, native_size_px: plan.native_size_px, recipe: None }
     }
 
     fn parameters(&self) -> String {
@@ -53,14 +60,16 @@ impl Provenance {
     fn chunks(&self) -> Result<Vec<(&'static str, String)>, EngineError> {
         let request = ron::to_string(&self.request)
             .map_err(|e| EngineError::Png { path: "the sprite's provenance".to_owned(), reason: e.to_string() })?;
-        Ok(vec![
-            ("pixgen_request", request),
+        let recipe = self.recipe.clone().map(|hash| (RECIPE, hash));
+        let chunks = [
+            (REQUEST, request),
             ("parameters", self.parameters()),
             ("pixgen_model", self.model.clone()),
             ("pixgen_native_size_px", self.native_size_px.to_string()),
             ("Software", concat!("bevy_pixels_gen ", env!("CARGO_PKG_VERSION")).to_owned()),
             ("DigitalSourceType", MADE_BY_A_MODEL.to_owned()),
-        ])
+        ];
+        Ok(chunks.into_iter().chain(recipe).collect())
     }
 
     /// Encodes a sprite with its provenance.
@@ -90,15 +99,30 @@ impl Provenance {
     /// # Errors
     /// When the bytes are no PNG, or its request is damaged.
     pub fn request_of(png: &[u8]) -> Result<Option<Request>, EngineError> {
-        let failed = |reason: String| EngineError::Png { path: "the picture".to_owned(), reason };
-        let mut reader = png::Decoder::new(Cursor::new(png)).read_info().map_err(|e| failed(e.to_string()))?;
-        reader.finish().map_err(|e| failed(e.to_string()))?;
-        let Some(chunk) = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == "pixgen_request") else {
-            return Ok(None);
-        };
-        let text = chunk.get_text().map_err(|e| failed(e.to_string()))?;
-        ron::from_str(&text).map(Some).map_err(|e| failed(format!("its request cannot be read: {e}")))
+        let Some(text) = text_of(png, REQUEST)? else { return Ok(None) };
+        ron::from_str(&text).map(Some).map_err(|e| no_png(format!("its request cannot be read: {e}")))
     }
+
+    /// Hash of the recipe that a PNG was drawn for, or `None` when the PNG does not say.
+    ///
+    /// # Errors
+    /// When the bytes are no PNG.
+    pub(crate) fn recipe_of(png: &[u8]) -> Result<Option<String>, EngineError> {
+        text_of(png, RECIPE)
+    }
+}
+
+fn no_png(reason: String) -> EngineError {
+    EngineError::Png { path: "the picture".to_owned(), reason }
+}
+
+/// The text chunk of a PNG with this keyword.
+fn text_of(png: &[u8], keyword: &str) -> Result<Option<String>, EngineError> {
+    let failed = |e: png::DecodingError| no_png(e.to_string());
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info().map_err(failed)?;
+    reader.finish().map_err(failed)?;
+    let chunk = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == keyword);
+    chunk.map(|chunk| chunk.get_text().map_err(failed)).transpose()
 }
 
 #[cfg(test)]
@@ -111,7 +135,8 @@ mod tests {
     fn the_request_comes_back_from_the_png_with_its_pixels() {
         let mut request = Request::new(Kind::Item, "une clé dorée, 金の鍵");
         request.seed = Some(9);
-        let provenance = Provenance { request: request.clone(), model: "m abc".to_owned(), native_size_px: 16 };
+        let provenance =
+            Provenance { request: request.clone(), model: "m abc".to_owned(), native_size_px: 16, recipe: None };
         let sprite = RgbaImage::from_fn(5, 3, |x, y| image::Rgba([x as u8, y as u8, 200, 255]));
         let png = provenance.encode(&sprite).unwrap();
         assert_eq!(Provenance::request_of(&png).unwrap(), Some(request));

@@ -39,6 +39,12 @@ impl Store {
         &self.gen_dir
     }
 
+    /// The same history with another folder of accepted sprites.
+    #[must_use]
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        Self { history: self.history.clone(), gen_dir: folder.to_owned() }
+    }
+
     /// Puts a new sprite into the history.
     ///
     /// # Errors
@@ -162,7 +168,7 @@ mod tests {
     }
 
     fn provenance() -> Provenance {
-        Provenance { request: Request::new(Kind::Item, "x"), model: "m".to_owned(), native_size_px: 2 }
+        Provenance { request: Request::new(Kind::Item, "x"), model: "m".to_owned(), native_size_px: 2, recipe: None }
     }
 
     #[test]
