@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
-use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_api::{Background, Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
 
 use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, recipe_hash, sdxl};
 
@@ -261,21 +260,22 @@ impl Worker {
         let mut warned = false;
         for image in 0..job.request.count {
             let drawing = Drawing { plan: &plan, image, seed: plan.image_seed(image) };
-            let mut painted = loaded.backend.draw(drawing, &progress)?;
+            let painted = loaded.backend.draw(drawing, &progress)?;
             go_on()?; // Nothing of a cancelled job is stored or shown.
-            if plan.fix.cut_out && !loaded.backend.paints_alpha() && is_opaque(&painted) {
-                // What the border shows is the background. What it encloses, as white eyes on white, is the sprite's.
-                painted = remove_background(&painted, &BackgroundOptions { holes: false, ..Default::default() });
-                if is_opaque(&painted) && !warned {
-                    warned = true;
-                    let name = &loaded.backend.info().name;
-                    report(EventKind::Warning(format!(
-                        "{name} paints no transparency and its picture has no even background, which stays: ask for a \
-                         plain background in the prompt, or choose an opaque background"
-                    )))?;
-                }
+            let mut options = plan.fix.clone();
+            if loaded.backend.paints_alpha() && options.background == Background::Remove {
+                options.background = Background::Auto; // The model's own alpha cuts it out.
             }
-            let sprite = pixgen_art::fix(&painted, &plan.fix);
+            let sprite = pixgen_art::fix(&painted, &options)?;
+            let wants_cut = matches!(options.background, Background::Remove | Background::KeyColor(_));
+            if wants_cut && !loaded.backend.paints_alpha() && is_opaque(&sprite) && !warned {
+                warned = true;
+                let name = &loaded.backend.info().name;
+                report(EventKind::Warning(format!(
+                    "{name} paints no transparency and its picture has no even background, which stays: ask for a \
+                     plain background in the prompt, or choose an opaque background"
+                )))?;
+            }
             let sprite = pixgen_art::scale::enlarge(&sprite, plan.enlarge)
                 .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
             let provenance = Provenance {

@@ -1,7 +1,6 @@
 //! What a request means for one model: every default filled in, every size checked.
 
-use pixgen_api::{Anchor, Background, Request, SchedulerKind};
-use pixgen_art::FixOptions;
+use pixgen_api::{Anchor, Background, PixelArt, Request, Scale, SchedulerKind};
 
 use crate::{EngineError, ModelInfo};
 
@@ -29,7 +28,7 @@ pub struct Plan {
     /// Seed of the first image.
     pub seed: u64,
     /// The pixel-art pass.
-    pub fix: FixOptions,
+    pub fix: PixelArt,
     /// What the user should know before the first step.
     pub warnings: Vec<String>,
 }
@@ -86,11 +85,15 @@ impl Plan {
             guidance_rescale,
             scheduler,
             seed,
-            fix: FixOptions {
-                scale_px: native.image_px / native.sprite_px,
-                colors: request.pixel_art.colors,
-                cut_out,
-                anchor,
+            fix: PixelArt {
+                scale: Scale::Factor((native.image_px / native.sprite_px) as f32),
+                background: match request.pixel_art.background {
+                    Background::Auto if cut_out => Background::Remove,
+                    Background::Auto => Background::Keep,
+                    chosen => chosen,
+                },
+                anchor: Some(anchor),
+                ..request.pixel_art.clone()
             },
             warnings,
         })
@@ -133,9 +136,9 @@ mod tests {
     #[test]
     fn a_kind_decides_background_and_anchor() {
         let knight = plan(|_| ()).unwrap();
-        assert!(knight.fix.cut_out && knight.fix.anchor == Anchor::Feet);
+        assert!(knight.fix.background == Background::Remove && knight.fix.anchor == Some(Anchor::Feet));
         let tile = plan(|r| r.kind = Kind::Tile).unwrap();
-        assert!(!tile.fix.cut_out && tile.fix.anchor == Anchor::Keep);
+        assert!(tile.fix.background == Background::Keep && tile.fix.anchor == Some(Anchor::Keep));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use thiserror::Error;
 pub const MAX_FILE_COLORS: usize = 4096;
 
 /// Largest palette file that is read.
-const MAX_FILE_BYTES: usize = 16 << 20;
+pub(crate) const MAX_FILE_BYTES: usize = 16 << 20;
 
 /// A kind of palette file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
