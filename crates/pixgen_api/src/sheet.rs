@@ -157,11 +157,19 @@ impl SpriteSheet {
         let (right, bottom) = (ends(x, width), ends(y, height));
         if right > self.size_px[0].into() || bottom > self.size_px[1].into() {
             let name = frame.name.clone();
-            return Err(SheetError::OutsideImage { name, rect: [x.into(), y.into(), right, bottom], size: self.size_px });
+            return Err(SheetError::OutsideImage {
+                name,
+                rect: [x.into(), y.into(), right, bottom],
+                size: self.size_px,
+            });
         }
         let (right, bottom) = (ends(frame.offset_px[0], width), ends(frame.offset_px[1], height));
         if right > frame.source_px[0].into() || bottom > frame.source_px[1].into() {
-            return Err(SheetError::OutsideFrame { name: frame.name.clone(), end: [right, bottom], size: frame.source_px });
+            return Err(SheetError::OutsideFrame {
+                name: frame.name.clone(),
+                end: [right, bottom],
+                size: frame.source_px,
+            });
         }
         if !(1..=MAX_FRAME_MS).contains(&frame.duration_ms) {
             return Err(SheetError::Duration { name: frame.name.clone(), found_ms: frame.duration_ms });
@@ -187,7 +195,9 @@ impl SpriteSheet {
 #[non_exhaustive]
 pub enum SheetError {
     /// The image's path leaves the folder.
-    #[error("the image \"{path}\" is no path below the sheet's folder: write it with /, without .. and not from the root")]
+    #[error(
+        "the image \"{path}\" is no path below the sheet's folder: write it with /, without .. and not from the root"
+    )]
     BadImagePath {
         /// The path found.
         path: String,
@@ -269,7 +279,12 @@ mod tests {
             pivot_px: [8.0, 15.0],
         };
         let tag = SheetTag { name: "walk".into(), first: 0, last: 2, ..SheetTag::default() };
-        SpriteSheet { image: "hero.png".into(), size_px: [48, 14], frames: (0..3).map(frame).collect(), tags: vec![tag] }
+        SpriteSheet {
+            image: "hero.png".into(),
+            size_px: [48, 14],
+            frames: (0..3).map(frame).collect(),
+            tags: vec![tag],
+        }
     }
 
     #[test]
@@ -298,7 +313,10 @@ mod tests {
         }
         check(|sheet| sheet.frames.clear(), "0 frames, expected 1 to 4096");
         check(|sheet| sheet.frames[1].rect_px.x = u32::MAX, "frame \"walk 1\" reaches from (4294967295, 0)");
-        check(|sheet| sheet.size_px = [40, 14], "frame \"walk 2\" reaches from (32, 0) to (48, 14), the image has 40×14 px");
+        check(
+            |sheet| sheet.size_px = [40, 14],
+            "frame \"walk 2\" reaches from (32, 0) to (48, 14), the image has 40×14 px",
+        );
         check(|sheet| sheet.frames[0].offset_px = [0, 3], "end at (16, 17), its source_px are 16×16");
         check(|sheet| sheet.frames[2].duration_ms = 0, "duration_ms 0, expected 1 to 3600000");
         check(|sheet| sheet.frames[2].pivot_px[0] = f32::NAN, "pivot of frame \"walk 2\"");

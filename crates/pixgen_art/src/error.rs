@@ -90,6 +90,14 @@ pub enum ArtError {
         /// Colours to replace them with.
         to: usize,
     },
+    /// There are more images than can be compared with each other.
+    #[error("there are {found} images, at most {most} are compared with each other: use fewer at a time")]
+    TooMany {
+        /// Images found.
+        found: usize,
+        /// Most images that are compared.
+        most: usize,
+    },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]
     ZeroFactor,

@@ -31,3 +31,8 @@ pub use metrics::{MetricRow, Metrics};
 pub use oklab::delta_e;
 pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};
 pub use pipeline::{Finished, Pipeline, fix};
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

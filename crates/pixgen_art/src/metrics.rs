@@ -14,11 +14,12 @@ use crate::tile::Seams;
 
 /// Measurements of one image, or of the frames of an animation.
 ///
-/// [`Metrics::rows`] names them for people, with their ranges. The shares given for drawn sprites are of 2,000 sprites of
-/// the CC0 set on which the restoration is measured.
+/// [`Metrics::rows`] names them for people, with their ranges. What is said of drawn sprites was measured on 2,184 of
+/// the CC0 set on which the restoration is measured (`examples/measure_set.rs`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metrics {
-    /// Distinct colours of the pixels that are not fully transparent.
+    /// Distinct colours of the pixels that are not fully transparent. Drawn sprites have 9 in the median, nine in ten
+    /// at most 62.
     pub colors: usize,
     /// How far the picture is from being constant on cells of its stated scale: root mean square of the difference of
     /// every pixel from its cell's mean (ΔE_OK, and alpha), 0 for true pixels, above 0.02 to be seen.
@@ -28,10 +29,11 @@ pub struct Metrics {
     /// Share of the pixels that are not fully transparent, 0 to 1.
     pub opaque_ratio: f32,
     /// Share of those pixels that none of the eight pixels around equals, 0 to 1: dither patterns and
-    /// sparkles have some, noise has nearly nothing else.
+    /// sparkles have some, noise has nearly nothing else. Drawn sprites have 0.04 in the median, nine in ten at most
+    /// 0.46 (small ones that are shaded pixel by pixel).
     pub orphan_ratio: f32,
     /// Share of the rim that is darker than what lies behind it, 0 to 1: 1 for a closed dark outline (see
-    /// [`outline_completeness`]). The mean over the frames.
+    /// [`outline_completeness`]), 0.84 in the median of drawn sprites. The mean over the frames.
     pub outline_completeness: f32,
     /// The seams of the image as a tile, in standard deviations; of several frames the worst.
     pub seams: Seams,
@@ -126,7 +128,7 @@ impl Metrics {
         let row = |name, value, good, meaning| MetricRow { name, value, good, meaning };
         let percent = |share: f32| format!("{:.1} %", 100.0 * share);
         let mut rows = vec![
-            row("colours", self.colors.to_string(), "2 to 64", "distinct colours that are drawn"),
+            row("colours", self.colors.to_string(), "3 to 64", "distinct colours that are drawn"),
             row(
                 "off-grid residual",
                 format!("{:.3}", self.off_grid_residual),
@@ -134,17 +136,17 @@ impl Metrics {
                 "how far the picture is from one colour per cell of its scale",
             ),
             row("alpha levels", self.alpha_levels.to_string(), "1 or 2", "distinct values of transparency"),
-            row("drawn", percent(self.opaque_ratio), "above 0 %", "share of the pixels that are not transparent"),
+            row("drawn", percent(self.opaque_ratio), "14 to 100 %", "share of the pixels that are not transparent"),
             row(
                 "orphans",
                 percent(self.orphan_ratio),
-                "below 15 %",
+                "about 4 %, noise above 50 %",
                 "share of the drawn pixels that no pixel around equals",
             ),
             row(
                 "outline",
                 percent(self.outline_completeness),
-                "100 % if it is outlined",
+                "above 84 % if outlined",
                 "share of the rim that is darker than what lies behind it",
             ),
             row(
@@ -321,7 +323,7 @@ mod tests {
     #[test]
     fn every_measure_is_shown_by_name() {
         let text = Metrics::of(&known()).to_string();
-        for part in ["colours                      2  (2 to 64)", "orphans                  5.9 %", "σ"] {
+        for part in ["colours                      2  (3 to 64)", "orphans                  5.9 %", "σ"] {
             assert!(text.contains(part), "{text}");
         }
         assert_eq!(text.lines().count(), 8);

@@ -7,8 +7,8 @@ use common::{Random, golden, knight, with_noise};
 use image::{Rgba, RgbaImage, imageops};
 use pixgen_api::{Anchor, SheetError, SheetTag};
 use pixgen_art::sheet::{
-    AnchorFrames, Frame, Layout, Motion, PackError, PackOptions, PackedSheet, Sheet, anchored_frames, joint_palette, pack,
-    restore_frames,
+    AnchorFrames, Frame, Layout, Motion, PackError, PackOptions, PackedSheet, Sheet, anchored_frames, joint_palette,
+    pack, restore_frames,
 };
 use pixgen_art::{Metrics, scale, transform};
 use proptest::prelude::*;
@@ -260,8 +260,20 @@ fn strip(frames: &[RgbaImage]) -> RgbaImage {
 }
 
 #[test]
+fn animations_share_a_sheet_under_their_tags() {
+    let mut sheet = Sheet::animation("walk", walk(), Anchor::Feet);
+    sheet.append(Sheet::animation("idle", [knight(), knight()], Anchor::Feet));
+    let packed = pack(&sheet, "knight.png", &PackOptions::default()).unwrap();
+    assert_eq!(packed.data.tag("walk").unwrap().order(), [0, 1, 2, 3]);
+    assert_eq!(packed.data.tag("idle").unwrap().order(), [4, 5]);
+    assert_eq!(packed.data.frames[5].name, "idle 1");
+    assert!(packed.data.tag("run").is_none());
+}
+
+#[test]
 fn frames_can_be_named_and_timed_one_by_one() {
-    let frame = |name: &str, duration_ms| Frame { name: name.into(), image: knight(), duration_ms, pivot_px: [3.5, -2.0] };
+    let frame =
+        |name: &str, duration_ms| Frame { name: name.into(), image: knight(), duration_ms, pivot_px: [3.5, -2.0] };
     let sheet = Sheet { frames: vec![frame("stand", 400), frame("blink", 60)], tags: vec![] };
     let packed = pack(&sheet, "knight.png", &PackOptions::default()).unwrap();
     let found: Vec<_> = packed.data.frames.iter().map(|f| (f.name.as_str(), f.duration_ms, f.pivot_px)).collect();

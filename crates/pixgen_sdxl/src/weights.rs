@@ -143,6 +143,19 @@ impl Scope<'_> {
         Ok(tensor)
     }
 
+    /// The weight of a convolution, (outputs, inputs, height, width). On graphics cards its numbers lie channels-last,
+    /// as fused convolutions read them, and the tensor is a view of them.
+    pub(crate) fn get_kernel(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
+        let tensor = self.read(name, shape.into())?;
+        if !channels_last(&tensor) {
+            self.weights.params.borrow_mut().insert(self.path(name), &tensor, 0, tensor.shape().clone());
+            return Ok(tensor);
+        }
+        let storage = tensor.permute((0, 2, 3, 1))?.contiguous()?;
+        self.weights.params.borrow_mut().insert_channels_last(self.path(name), &storage, tensor.shape().clone());
+        Ok(storage.permute((0, 3, 1, 2))?)
+    }
+
     /// The tensors `name` of several scopes, each of the same shape, one after another along the first axis.
     pub(crate) fn get_joined(scopes: &[Self], name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
         let shape = shape.into();
@@ -192,6 +205,17 @@ impl Scope<'_> {
             return Err(Error::NotFiniteWeights { component: component(), key });
         }
         Ok(file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?)
+    }
+}
+
+/// Whether fused kernels will read this weight of a convolution.
+fn channels_last(weight: &Tensor) -> bool {
+    #[cfg(feature = "cuda")]
+    return crate::cuda::serves(weight.device(), weight.dtype()) && weight.is_contiguous();
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = weight;
+        false
     }
 }
 

@@ -2,10 +2,9 @@
 //! and the pivots as a slice, which is where Aseprite keeps them.
 
 use pixgen_api::{PlayDirection, SheetFrame, SheetTag};
-use serde_json::json;
 
 use super::ExportError;
-use super::json::{Entry, Fields, field, meta, placed, write};
+use super::json::{Entry, Fields, field, meta, numbers, placed, write};
 use crate::sheet::PackedSheet;
 
 /// The colour with which Aseprite draws tags and slices that have none of their own.
@@ -59,8 +58,8 @@ fn tag(tag: &SheetTag) -> Fields {
     Fields(fields)
 }
 
-/// A slice over the whole frame with a key for every frame whose pivot is not that of the frame before. Aseprite's pivots
-/// are whole pixels.
+/// A slice over the whole frame with a key for every frame whose pivot is not that of the frame before. Aseprite's
+/// pivots are whole pixels.
 fn pivots(frames: &[SheetFrame]) -> Fields {
     let mut keys = Vec::new();
     let mut last = None;
@@ -71,8 +70,8 @@ fn pivots(frames: &[SheetFrame]) -> Fields {
             last = Some(([x, y], [w, h]));
             keys.push(Fields(vec![
                 field("frame", index),
-                field("bounds", json!({ "x": 0, "y": 0, "w": w, "h": h })),
-                field("pivot", json!({ "x": x, "y": y })),
+                numbers("bounds", &[("x", 0), ("y", 0), ("w", w), ("h", h)]),
+                numbers("pivot", &[("x", x), ("y", y)]),
             ]));
         }
     }

@@ -11,8 +11,8 @@ use crate::Palette;
 /// Browsers show frames below 20 ms for 100 ms instead.
 const MIN_DELAY_CS: u32 = 2;
 
-/// The animation. Frames are written whole; where any pixel is transparent, each frame is cleared before the next, since
-/// otherwise the last one would show through.
+/// The animation. Frames are written whole; where any pixel is transparent, each frame is cleared before the next,
+/// since otherwise the last one would show through.
 pub(super) fn write(preview: &Preview) -> Result<Vec<u8>, ExportError> {
     let colors = Colors::of(preview)?;
     let edge = |px: u32| u16::try_from(px).map_err(ExportError::encode);
@@ -76,8 +76,8 @@ impl Colors {
     }
 }
 
-/// Durations in hundredths of a second. What rounding takes from one frame the next one gets, so that the animation keeps
-/// its length.
+/// Durations in hundredths of a second. What rounding takes from one frame the next one gets, so that the animation
+/// keeps its length.
 fn delays_cs(preview: &Preview) -> Result<Vec<u16>, ExportError> {
     let mut shown_ms = 0i64;
     let mut sent_cs = 0i64;

@@ -2,7 +2,7 @@
 
 use pixgen_api::{SheetFrame, SpriteSheet};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ExportError;
 
@@ -47,16 +47,22 @@ pub(super) fn field(name: &str, value: impl Into<Value>) -> (String, Entry) {
     (name.to_owned(), Entry::Value(value.into()))
 }
 
+/// A field with numbers by name.
+pub(super) fn numbers<N: Into<Value> + Copy>(name: &str, numbers: &[(&str, N)]) -> (String, Entry) {
+    let fields = numbers.iter().map(|(name, number)| field(name, *number)).collect();
+    (name.to_owned(), Entry::Fields(Fields(fields)))
+}
+
 /// Where a frame lies, in the words of both formats.
 pub(super) fn placed(frame: &SheetFrame) -> Vec<(String, Entry)> {
     let rect = frame.rect_px;
     let [x, y] = frame.offset_px;
     vec![
-        field("frame", json!({ "x": rect.x, "y": rect.y, "w": rect.width, "h": rect.height })),
+        numbers("frame", &[("x", rect.x), ("y", rect.y), ("w", rect.width), ("h", rect.height)]),
         field("rotated", false),
         field("trimmed", frame.is_trimmed()),
-        field("spriteSourceSize", json!({ "x": x, "y": y, "w": rect.width, "h": rect.height })),
-        field("sourceSize", json!({ "w": frame.source_px[0], "h": frame.source_px[1] })),
+        numbers("spriteSourceSize", &[("x", x), ("y", y), ("w", rect.width), ("h", rect.height)]),
+        numbers("sourceSize", &[("w", frame.source_px[0]), ("h", frame.source_px[1])]),
         field("duration", frame.duration_ms),
     ]
 }
@@ -68,7 +74,7 @@ pub(super) fn meta(sheet: &SpriteSheet) -> Vec<(String, Entry)> {
         field("version", env!("CARGO_PKG_VERSION")),
         field("image", sheet.image.as_str()),
         field("format", "RGBA8888"),
-        field("size", json!({ "w": sheet.size_px[0], "h": sheet.size_px[1] })),
+        numbers("size", &[("w", sheet.size_px[0]), ("h", sheet.size_px[1])]),
         // A string in both formats.
         field("scale", "1"),
     ]

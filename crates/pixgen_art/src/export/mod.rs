@@ -39,15 +39,8 @@ pub enum SheetFormat {
 
 impl SheetFormat {
     /// Every format, in the order in which front ends list them.
-    pub const ALL: [Self; 7] = [
-        Self::Ron,
-        Self::AsepriteArray,
-        Self::AsepriteHash,
-        Self::TexturePacker,
-        Self::Tiled,
-        Self::Gif,
-        Self::Apng,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Ron, Self::AsepriteArray, Self::AsepriteHash, Self::TexturePacker, Self::Tiled, Self::Gif, Self::Apng];
 
     /// The lower-case word for this format, as users type it.
     #[must_use]
@@ -154,7 +147,9 @@ pub enum ExportError {
         found: usize,
     },
     /// The animation would take too much memory.
-    #[error("the animation has {found} pixels in all its frames, at most {most} are written: use a smaller scale or a tag")]
+    #[error(
+        "the animation has {found} pixels in all its frames, at most {most} are written: use a smaller scale or a tag"
+    )]
     TooManyPixels {
         /// Pixels of all frames, enlarged.
         found: u64,

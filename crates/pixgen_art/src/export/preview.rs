@@ -48,7 +48,8 @@ impl Preview {
             let duration_ms = sheet.data.frames.get(index).map_or(0, |frame| frame.duration_ms);
             frames.push((enlarge(&image, options.scale)?, duration_ms));
         }
-        let size_px = frames.first().map(|(image, _)| image.dimensions()).ok_or(ExportError::NoSuchFrame { index: 0 })?;
+        let size_px =
+            frames.first().map(|(image, _)| image.dimensions()).ok_or(ExportError::NoSuchFrame { index: 0 })?;
         if let Some(index) = frames.iter().position(|(image, _)| image.dimensions() != size_px) {
             let (width, height) = frames[index].0.dimensions();
             let expected_px = [size_px.0, size_px.1];

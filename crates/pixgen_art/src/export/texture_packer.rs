@@ -2,10 +2,9 @@
 //! that its exporter for PixiJS adds.
 
 use pixgen_api::SheetFrame;
-use serde_json::json as value;
 
 use super::ExportError;
-use super::json::{self, Entry, Fields, field, meta, placed};
+use super::json::{self, Entry, Fields, field, meta, numbers, placed};
 use crate::sheet::PackedSheet;
 
 /// Frames by name, pivots as shares of the uncut frame, tags as lists of names.
@@ -13,8 +12,8 @@ pub(super) fn write(sheet: &PackedSheet) -> Result<Vec<u8>, ExportError> {
     let frame = |frame: &SheetFrame| {
         let [x, y] = frame.pivot_share();
         let mut fields = placed(frame);
-        // One point under two names: Phaser, Cocos and Unity read the first, PixiJS the second.
-        fields.extend(["pivot", "anchor"].map(|name| field(name, value!({ "x": x, "y": y }))));
+        // One point under two names: TexturePacker's own, and the one that PixiJS reads.
+        fields.extend(["pivot", "anchor"].map(|name| numbers(name, &[("x", x), ("y", y)])));
         (frame.name.clone(), Entry::Fields(Fields(fields)))
     };
     let frames = Fields(sheet.data.frames.iter().map(frame).collect());

@@ -1,4 +1,5 @@
-//! Tilesets of Tiled: the `.tsx` file of a sheet packed as a grid (`doc.mapeditor.org/en/stable/reference/tmx-map-format`).
+//! Tilesets of Tiled: the `.tsx` file of a sheet packed as a grid
+//! (`doc.mapeditor.org/en/stable/reference/tmx-map-format`).
 
 use std::fmt::Write;
 
@@ -65,13 +66,18 @@ impl Grid {
         let first = sheet.frames.first().ok_or_else(|| no_grid("there are no frames".to_owned()))?;
         let start = first.rect_px;
         let tile = [start.width, start.height];
-        let other = |frame: &&SheetFrame| [frame.rect_px.width, frame.rect_px.height] != tile || frame.is_trimmed();
-        if let Some(frame) = sheet.frames.iter().find(other) {
+        if let Some(frame) = sheet.frames.iter().find(|frame| frame.is_trimmed()) {
+            return Err(no_grid(format!("\"{}\" has lost its transparent margins", frame.name)));
+        }
+        let size = |frame: &SheetFrame| [frame.rect_px.width, frame.rect_px.height];
+        if let Some(frame) = sheet.frames.iter().find(|frame| size(frame) != tile) {
             return Err(no_grid(format!("\"{}\" has another size than \"{}\"", frame.name, first.name)));
         }
         let columns = sheet.frames.iter().take_while(|frame| frame.rect_px.y == start.y).count() as u32;
         // The step to the next column, or, in one column, to the next row.
-        let next = if columns > 1 { sheet.frames.get(1).map(|frame| frame.rect_px.x.checked_sub(start.x)) } else {
+        let next = if columns > 1 {
+            sheet.frames.get(1).map(|frame| frame.rect_px.x.checked_sub(start.x))
+        } else {
             sheet.frames.get(1).map(|frame| frame.rect_px.y.checked_sub(start.y))
         };
         let edge = if columns > 1 { tile[0] } else { tile[1] };

@@ -75,8 +75,8 @@ pub fn anchored_frames(frames: &[RgbaImage], anchor: Anchor, how: AnchorFrames) 
 /// The grid that the pictures of one animation share: they were painted or scaled alike, but not every picture shows it
 /// equally well. `None` without pictures.
 ///
-/// The number of cells that most pictures show, by the confidence with which they do; then the grid of the most confident
-/// of those.
+/// The number of cells that most pictures show, by the confidence with which they do; then the grid of the most
+/// confident of those.
 ///
 /// # Errors
 /// When two pictures differ in size.
@@ -84,11 +84,11 @@ pub fn on_one_grid(pictures: &[RgbaImage], size: GridSize) -> Result<Option<Grid
     same_size(pictures)?;
     let grids: Vec<Grid> = pictures.iter().map(|picture| Grid::detect(picture, size)).collect();
     let alike = |a: &Grid, b: &Grid| (a.x.cells, a.y.cells) == (b.x.cells, b.y.cells);
-    let votes = |grid: &Grid| grids.iter().filter(|other| alike(grid, other)).map(|other| other.confidence).sum::<f32>();
+    let votes =
+        |grid: &Grid| grids.iter().filter(|other| alike(grid, other)).map(|other| other.confidence).sum::<f32>();
     // The first of equals: `max_by` would take the last.
-    let best = grids.iter().rev().max_by(|a, b| {
-        votes(a).total_cmp(&votes(b)).then(a.confidence.total_cmp(&b.confidence))
-    });
+    let best =
+        grids.iter().rev().max_by(|a, b| votes(a).total_cmp(&votes(b)).then(a.confidence.total_cmp(&b.confidence)));
     Ok(best.cloned())
 }
 
@@ -105,10 +105,7 @@ pub fn restore_frames(pictures: &[RgbaImage], size: GridSize) -> Result<Vec<Rgba
 }
 
 /// Does something to frames of one size as to one image, in which they lie below each other.
-fn in_one_image(
-    frames: &[RgbaImage],
-    change: impl Fn(&RgbaImage) -> RgbaImage,
-) -> Result<Vec<RgbaImage>, ArtError> {
+fn in_one_image(frames: &[RgbaImage], change: impl Fn(&RgbaImage) -> RgbaImage) -> Result<Vec<RgbaImage>, ArtError> {
     let Some((width, height)) = frames.first().map(RgbaImage::dimensions) else { return Ok(Vec::new()) };
     checked_size(width.into(), u64::from(height) * frames.len() as u64)?;
     let mut all = RgbaImage::new(width, height * frames.len() as u32);
@@ -170,7 +167,8 @@ mod tests {
     fn one_palette_holds_for_all_frames() {
         // The same robe, a little different in each frame, must become one colour.
         let robe = |level: u8| RgbaImage::from_pixel(6, 6, Rgba([120 + level, 40, 40, 255]));
-        let frames = joint_palette(&[robe(0), robe(2), robe(4), RgbaImage::from_pixel(6, 6, Rgba([20, 90, 20, 255]))], 2);
+        let frames =
+            joint_palette(&[robe(0), robe(2), robe(4), RgbaImage::from_pixel(6, 6, Rgba([20, 90, 20, 255]))], 2);
         assert_eq!(frames[0], frames[1]);
         assert_eq!(frames[1], frames[2]);
         assert_ne!(frames[2], frames[3]);

@@ -59,6 +59,17 @@ impl Sheet {
         Self { frames, tags: tag.into_iter().collect() }
     }
 
+    /// Puts the frames and tags of another sheet behind these: the animations of one figure in one image.
+    pub fn append(&mut self, other: Self) {
+        let before = self.frames.len();
+        self.frames.extend(other.frames);
+        self.tags.extend(other.tags.into_iter().map(|tag| SheetTag {
+            first: tag.first.saturating_add(before),
+            last: tag.last.saturating_add(before),
+            ..tag
+        }));
+    }
+
     /// The frames' images.
     pub fn images(&self) -> impl Iterator<Item = &RgbaImage> {
         self.frames.iter().map(|frame| &frame.image)
@@ -113,8 +124,7 @@ impl PackedSheet {
         if !fits(rect.x, rect.width, self.image.width()) || !fits(rect.y, rect.height, self.image.height()) {
             return None;
         }
-        let (width, height) =
-            crate::error::checked_size(frame.source_px[0].into(), frame.source_px[1].into()).ok()?;
+        let (width, height) = crate::error::checked_size(frame.source_px[0].into(), frame.source_px[1].into()).ok()?;
         let mut whole = RgbaImage::new(width, height);
         let pixels = imageops::crop_imm(&self.image, rect.x, rect.y, rect.width, rect.height).to_image();
         imageops::replace(&mut whole, &pixels, frame.offset_px[0].into(), frame.offset_px[1].into());

@@ -35,16 +35,16 @@ pub struct PackOptions {
     pub padding_px: u32,
     /// Free pixels around all of them.
     pub margin_px: u32,
-    /// How far the outermost pixels of each frame are repeated outwards: at least 1 keeps neighbours from showing at the
-    /// rim of tiles that are drawn scaled or at fractions of pixels.
+    /// How far the outermost pixels of each frame are repeated outwards: at least 1 keeps neighbours from showing at
+    /// the rim of tiles that are drawn scaled or at fractions of pixels.
     pub extrude_px: u32,
 }
 
 /// Packs a sheet. `image_path` is the path under which the image will be stored, relative to the description's folder.
 ///
 /// # Errors
-/// When there are no or too many frames, a frame has no pixels, names are there twice, a tag, duration or path is wrong,
-/// or the image would be larger than [`MAX_EDGE_PX`].
+/// When there are no or too many frames, a frame has no pixels, names are there twice, a tag, duration or path is
+/// wrong, or the image would be larger than [`MAX_EDGE_PX`].
 pub fn pack(sheet: &Sheet, image_path: &str, options: &PackOptions) -> Result<PackedSheet, PackError> {
     checked_count(sheet.frames.len())?;
     if let Some(frame) = sheet.frames.iter().find(|frame| frame.image.width() == 0 || frame.image.height() == 0) {
@@ -93,7 +93,8 @@ struct Spots {
 
 impl Spots {
     fn find(frames: &[Frame], cuts: &[BoundingBox], options: &PackOptions) -> Result<Self, PackError> {
-        let (padding, margin, extrude) = (options.padding_px.into(), options.margin_px.into(), options.extrude_px.into());
+        let (padding, margin, extrude) =
+            (options.padding_px.into(), options.margin_px.into(), options.extrude_px.into());
         let spacing = Spacing { padding, margin, extrude };
         let count = cuts.len() as u64;
         let cell = |edge: fn(&BoundingBox) -> u32| cuts.iter().map(edge).max().map_or(0, u64::from);

@@ -1,4 +1,5 @@
-//! Rectangles laid close together: the skyline method, bottom-left rule (Jylänki 2010, "A Thousand Ways to Pack the Bin").
+//! Rectangles laid close together: the skyline method, bottom-left rule (Jylänki 2010, "A Thousand Ways to Pack the
+//! Bin").
 //!
 //! Written here and not taken from a crate because sheets are kept in version control: the same frames must lie in the
 //! same places after every update of a dependency.
@@ -51,7 +52,8 @@ fn place(sizes: &[[u32; 2]], width: u32) -> Placed {
     let mut placed = Placed { corners: vec![[0, 0]; sizes.len()], size: [0, 0] };
     for index in order {
         let size = sizes[index];
-        let fits = (0..skyline.len()).filter_map(|first| Some((rest(&skyline, first, size[0], width)?, skyline[first].x)));
+        let fits =
+            (0..skyline.len()).filter_map(|first| Some((rest(&skyline, first, size[0], width)?, skyline[first].x)));
         // The one whose upper edge would be lowest, then the leftmost.
         let Some((y, x)) = fits.min() else { continue };
         placed.corners[index] = [x, y];

@@ -5,7 +5,7 @@ mod repair;
 
 use image::RgbaImage;
 
-pub use self::pairs::{PairSeams, check_pairs};
+pub use self::pairs::{MAX_TILES, PairSeams, check_pairs};
 pub use self::repair::{SeamRepair, repair_seams};
 use crate::error::{ArtError, checked_size};
 use crate::seen::SeenImage;
@@ -78,8 +78,8 @@ impl Seams {
         self.columns_z.max(self.rows_z)
     }
 
-    /// Whether no seam is seen between right and left edge: it is at most [`SEAMLESS_Z`], or there are steps inside that
-    /// are as steep.
+    /// Whether no seam is seen between right and left edge: it is at most [`SEAMLESS_Z`], or there are steps inside
+    /// that are as steep.
     #[must_use]
     pub fn columns_fit(self) -> bool {
         self.columns_z <= SEAMLESS_Z || self.columns_ratio <= SEAMLESS_RATIO
@@ -108,7 +108,8 @@ struct Steps {
 
 impl Steps {
     fn of(tile: &RgbaImage) -> Self {
-        let mut steps = Self { seen: SeenImage::new(tile), size: [tile.width(), tile.height()], inner: [vec![], vec![]] };
+        let mut steps =
+            Self { seen: SeenImage::new(tile), size: [tile.width(), tile.height()], inner: [vec![], vec![]] };
         for axis in 0..2 {
             let between = (1..steps.size[axis]).map(|line| mean_step(&steps, line - 1, &steps, line, axis));
             steps.inner[axis] = between.collect();

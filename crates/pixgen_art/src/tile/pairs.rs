@@ -5,6 +5,9 @@ use image::RgbaImage;
 use super::{Seams, Steps};
 use crate::error::ArtError;
 
+/// Most tiles of a set: a million pairs.
+pub const MAX_TILES: usize = 1024;
+
 /// The seams between two tiles of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairSeams {
@@ -21,8 +24,11 @@ pub struct PairSeams {
 /// `tiles.len()`² pairs, in order of the first and then of the second tile.
 ///
 /// # Errors
-/// When two tiles differ in size.
+/// When two tiles differ in size, or there are more than [`MAX_TILES`].
 pub fn check_pairs(tiles: &[RgbaImage]) -> Result<Vec<PairSeams>, ArtError> {
+    if tiles.len() > MAX_TILES {
+        return Err(ArtError::TooMany { found: tiles.len(), most: MAX_TILES });
+    }
     if let Some(first) = tiles.first() {
         let expected_px = [first.width(), first.height()];
         let other = tiles.iter().enumerate().find(|(_, tile)| [tile.width(), tile.height()] != expected_px);
@@ -32,8 +38,7 @@ pub fn check_pairs(tiles: &[RgbaImage]) -> Result<Vec<PairSeams>, ArtError> {
     }
     let steps: Vec<_> = tiles.iter().map(Steps::of).collect();
     let pairs = (0..tiles.len()).flat_map(|first| (0..tiles.len()).map(move |second| (first, second)));
-    let measure =
-        |(first, second)| PairSeams { first, second, seams: Seams::between(&steps[first], &steps[second]) };
+    let measure = |(first, second)| PairSeams { first, second, seams: Seams::between(&steps[first], &steps[second]) };
     Ok(pairs.map(measure).collect())
 }
 
@@ -79,5 +84,7 @@ mod tests {
         assert_eq!(check_pairs(&[]), Ok(vec![]));
         let error = check_pairs(&[stripes(0), RgbaImage::new(8, 9)]).unwrap_err().to_string();
         assert!(error.contains("image 1 has 8×9 px, the first one has 8×8"), "{error}");
+        let error = check_pairs(&vec![RgbaImage::new(1, 1); 1025]).unwrap_err().to_string();
+        assert!(error.contains("1025 images, at most 1024"), "{error}");
     }
 }

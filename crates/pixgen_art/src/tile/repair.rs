@@ -5,6 +5,8 @@
 //! ground agree there: image quilting (Efros and Freeman 2001) with the matching cost of graph-cut textures (Kwatra et
 //! al. 2003). Pixels are copied and never mixed, so the tile keeps its palette.
 
+use std::collections::BTreeSet;
+
 use image::{RgbaImage, imageops};
 
 use super::{Seams, Steps};
@@ -13,8 +15,8 @@ use crate::seen::SeenImage;
 /// Tiles narrower than this have no inside to take a strip from.
 const MIN_EDGE_PX: u32 = 8;
 
-/// Widest zone in which the line between strip and ground may run, in pixels: wider ones find no better line and replace
-/// more of what was drawn.
+/// Widest zone in which the line between strip and ground may run, in pixels: wider ones find no better line and
+/// replace more of what was drawn.
 const MAX_ZONE_PX: u32 = 32;
 
 /// Most strips that are tried per zone width; in wider tiles they lie evenly.
@@ -24,8 +26,8 @@ const MAX_STRIPS: u32 = 512;
 /// to do with each other differ by about that step, so this is what makes the new lines less visible than the old one.
 const MAX_COST: f32 = 0.6;
 
-/// The lines may be steeper than the steepest step inside by this factor. They run along the edges of what is drawn, which
-/// no straight column does; but a smooth slope must not become two stairs.
+/// The lines may be steeper than the steepest step inside by this factor. They run along the edges of what is drawn,
+/// which no straight column does; but a smooth slope must not become two stairs.
 const MAX_STEEPNESS: f32 = 3.0;
 
 /// A tile and what was done to it.
@@ -42,14 +44,14 @@ pub struct SeamRepair {
 /// Mends the seams that are seen (see [`Seams::is_seamless`]); an axis without one gives no cause to change anything.
 ///
 /// A seam that cannot be mended without a worse one inside (a slope from dark to bright, where nothing in the tile
-/// leads back) is left, as is one of a tile below 8 px: `after` tells. No seam is ever made worse, and the same tile
-/// always gives the same result.
+/// leads back) is left, as is one of a tile below 8 px: `after` tells. No seam becomes one that is seen, or is seen
+/// more than before, and the same tile always gives the same result.
 #[must_use]
 pub fn repair_seams(tile: &RgbaImage) -> SeamRepair {
     let before = Seams::of(tile);
     let mut repair = SeamRepair { tile: tile.clone(), before, after: before };
     if !before.columns_fit() {
-        take_if_better(&mut repair, |tile| repair_columns(tile));
+        take_if_better(&mut repair, repair_columns);
     }
     if !repair.after.rows_fit() {
         take_if_better(&mut repair, |tile| repair_columns(&imageops::rotate90(tile)).map(|t| imageops::rotate270(&t)));
@@ -90,7 +92,7 @@ fn repair_columns(tile: &RgbaImage) -> Option<RgbaImage> {
     }
     let steps = Steps::of(tile);
     let seam = steps.seam(0, &steps)?;
-    let zones = [(width / 8).clamp(2, MAX_ZONE_PX), (width / 4).clamp(2, MAX_ZONE_PX)];
+    let zones = BTreeSet::from([width / 8, width / 4].map(|zone| zone.clamp(2, MAX_ZONE_PX)));
     let mut best: Option<Patch> = None;
     for zone in zones {
         let last_source = width.checked_sub(2 * zone + 2)?;
@@ -119,7 +121,8 @@ fn fit(seen: &SeenImage, (width, height): (u32, u32), source: u32, zone: u32) ->
     // Column 0 to 2·zone+1 of the strip; the seam lies between zone and zone+1.
     let differ = |column: u32, y: u32| seen.at(ground(width, zone, column), y).distance(seen.at(source + column, y));
     let columns = 2 * zone + 2;
-    let differences: Vec<f32> = (0..height).flat_map(|y| (0..columns).map(move |c| (c, y))).map(|(c, y)| differ(c, y)).collect();
+    let differences: Vec<f32> =
+        (0..height).flat_map(|y| (0..columns).map(move |c| (c, y))).map(|(c, y)| differ(c, y)).collect();
     // A line before column c costs what ground and strip differ by on both of its sides.
     let cost = |y: usize, c: u32| {
         let row = y * columns as usize;

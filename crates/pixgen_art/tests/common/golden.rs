@@ -19,21 +19,29 @@ pub fn check(name: &str, image: &RgbaImage) {
         return;
     }
     let got = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.got.png"));
-    let hint = format!("is in {}; if it is right: UPDATE_GOLDEN=1 cargo test -p pixgen_art", got.display());
-    let Ok(golden) = image::open(&path) else {
+    let difference = difference(&path, image);
+    if difference.is_some() {
         save(&got, image);
-        panic!("{} is missing or no picture; what came out {hint}", path.display());
+    }
+    assert!(
+        difference.is_none(),
+        "{name} {}; it is in {}; if it is right: UPDATE_GOLDEN=1 cargo test -p pixgen_art",
+        difference.unwrap_or_default(),
+        got.display()
+    );
+}
+
+/// In what an image differs from the golden one.
+fn difference(path: &Path, image: &RgbaImage) -> Option<String> {
+    let Ok(golden) = image::open(path) else {
+        return Some(format!("has no golden image {}", path.display()));
     };
     let golden = golden.to_rgba8();
     if golden.dimensions() != image.dimensions() {
-        save(&got, image);
-        panic!("{name} has {:?} px, the golden image {:?}; it {hint}", image.dimensions(), golden.dimensions());
+        return Some(format!("has {:?} px, the golden image {:?}", image.dimensions(), golden.dimensions()));
     }
     let differing = golden.pixels().zip(image.pixels()).filter(|(a, b)| a != b).count();
-    if differing > 0 {
-        save(&got, image);
-        panic!("{name} differs from the golden image in {differing} pixels; it {hint}");
-    }
+    (differing > 0).then(|| format!("differs from the golden image in {differing} pixels"))
 }
 
 fn save(path: &Path, image: &RgbaImage) {

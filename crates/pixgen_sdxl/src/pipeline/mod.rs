@@ -246,6 +246,23 @@ impl Pipeline {
         Ok(self.unet.forward(sample, timestep, &conditioning, Surroundings::default())?)
     }
 
+    /// Whether steps on NVIDIA cards are replayed as CUDA graphs, which saves the time of launching a thousand kernels.
+    /// On at first; the numbers are the same.
+    #[cfg(feature = "cuda")]
+    pub fn set_cuda_graphs(&self, on: bool) {
+        self.unet.programs().set_graphs(on);
+    }
+
+    /// Milliseconds of each kind of operation in one step on an NVIDIA card, as (name, how many, all of them together),
+    /// the longest first. Empty before the first step.
+    ///
+    /// # Errors
+    /// When the card reports an error.
+    #[cfg(feature = "cuda")]
+    pub fn profile_step(&self) -> Result<Vec<(String, usize, f32)>, Error> {
+        Ok(self.unet.programs().profile()?)
+    }
+
     /// Channels of the image: 3 (RGB) or 4 (RGBA).
     #[must_use]
     pub fn image_channels(&self) -> usize {

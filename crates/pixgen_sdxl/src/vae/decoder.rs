@@ -46,13 +46,18 @@ impl Decoder {
         })
     }
 
+    /// What comes before the decoder proper.
+    pub(super) fn before(&self, latents: &Tensor, seamless: Seamless) -> Result<Tensor> {
+        match &self.post_quant_conv {
+            Some(conv) => conv.forward(latents, seamless),
+            None => Ok(latents.clone()),
+        }
+    }
+
     /// Latents (n, latent channels, h, w) in the autoencoder's own units → (n, channels, h · factor, w · factor), f32.
     pub(super) fn forward(&self, latents: &Tensor, seamless: Seamless) -> Result<Tensor> {
-        let latents = match &self.post_quant_conv {
-            Some(conv) => &conv.forward(latents, seamless)?,
-            None => latents,
-        };
-        let mut x = self.mid_block.forward(&self.conv_in.forward(latents, seamless)?, seamless)?;
+        let latents = self.before(latents, seamless)?;
+        let mut x = self.mid_block.forward(&self.conv_in.forward(&latents, seamless)?, seamless)?;
         for block in &self.up_blocks {
             x = block.forward(&x, seamless)?;
         }

@@ -51,6 +51,10 @@ struct Network {
     encoder: Option<Encoder>,
     decoder: Decoder,
     dtype: DType,
+    #[cfg(feature = "cuda")]
+    params: crate::params::Params,
+    #[cfg(feature = "cuda")]
+    card: crate::cuda::Card,
 }
 
 impl Network {
@@ -62,12 +66,22 @@ impl Network {
     ) -> std::result::Result<Self, Error> {
         let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
         let root = weights.root();
-        let network = Self { decoder: Decoder::load(&root, config)?, encoder: Encoder::load(&root, config)?, dtype };
-        if network.encoder.is_none() {
+        let (decoder, encoder) = (Decoder::load(&root, config)?, Encoder::load(&root, config)?);
+        if encoder.is_none() {
             root.pp("quant_conv").is_not_needed();
         }
-        weights.finish()?;
-        Ok(network)
+        let params = weights.finish()?;
+        #[cfg(not(feature = "cuda"))]
+        drop(params);
+        Ok(Self {
+            encoder,
+            decoder,
+            dtype,
+            #[cfg(feature = "cuda")]
+            params,
+            #[cfg(feature = "cuda")]
+            card: crate::cuda::Card::default(),
+        })
     }
 }
 
@@ -176,7 +190,18 @@ impl Vae {
                 let latent = latents.narrow(0, image, 1)?;
                 self.until_finite("image", |network| {
                     let latent = latent.to_dtype(network.dtype)?;
-                    let decode = |latent: &Tensor, seamless| network.decoder.forward(latent, seamless);
+                    let decode = |latent: &Tensor, seamless| {
+                        #[cfg(feature = "cuda")]
+                        {
+                            let latent = network.decoder.before(latent, seamless)?;
+                            let Network { card, params, .. } = network;
+                            let fused = crate::cuda::decode(card, params, &self.config, &latent, seamless)?;
+                            if let Some(image) = fused {
+                                return Ok(image);
+                            }
+                        }
+                        network.decoder.forward(latent, seamless)
+                    };
                     match tiles {
                         Some(tiles) => tiled(&latent, tiles, scale, seamless, decode)?.to_device(&self.device),
                         None => decode(&latent, seamless),
