@@ -3,8 +3,8 @@
 
 use anyhow::Context;
 use image::{Luma, GrayImage, RgbaImage};
-use pixgen_art::Palette;
-use pixgen_art::tile::{PairSeams, SEAMLESS_Z, Seams, check_pairs, repair_seams};
+use pixgen_art::{Palette, delta_e};
+use pixgen_art::tile::{MAX_SEAM_Z, PairSeams, SEAMLESS_Z, Seams, check_pairs, repair_seams};
 
 /// How tiles are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub(crate) struct Tileset {
 impl Tileset {
     /// The steepest seam of all pairs, as a z-score.
     pub(crate) fn worst_z(&self) -> f32 {
-        self.pairs.iter().map(|pair| pair.seams.worst_z()).fold(0.0, f32::max)
+        self.pairs.iter().map(|pair| pair.seams.worst_z()).fold(-MAX_SEAM_Z, f32::max)
     }
 
     /// Pairs whose seam is seen.
@@ -80,6 +80,32 @@ pub(crate) fn inside_mask(size_px: u32) -> GrayImage {
     GrayImage::from_fn(size_px, size_px, |x, y| Luma([if inside(x) && inside(y) { 255 } else { 0 }]))
 }
 
+/// How much steeper the edge between ring and inside may be than in the first tile, where both were painted at once. A
+/// variation above this shows a frame around another picture.
+const MAX_FRAME_RATIO: f32 = 1.5;
+
+/// A first tile without any step there would forbid every variation (ΔE_OK; a difference that is just seen).
+const LEAST_STEP: f32 = 0.02;
+
+/// The mean step over the edge between the ring and the inside (ΔE_OK).
+fn frame_step(tile: &RgbaImage, mask: &GrayImage) -> f32 {
+    let is_inside = |x: u32, y: u32| mask.get_pixel_checked(x, y).is_some_and(|value| value.0[0] > 0);
+    let rgb = |x: u32, y: u32| {
+        let [r, g, b, _] = tile.get_pixel(x, y).0;
+        [r, g, b]
+    };
+    let (mut sum, mut count) = (0.0, 0u32);
+    for (x, y, _) in tile.enumerate_pixels() {
+        for (nx, ny) in [(x + 1, y), (x, y + 1)] {
+            if nx < tile.width() && ny < tile.height() && is_inside(x, y) != is_inside(nx, ny) {
+                sum += delta_e(rgb(x, y), rgb(nx, ny));
+                count += 1;
+            }
+        }
+    }
+    sum / count.max(1) as f32
+}
+
 /// Lays the ring of one tile over another one.
 pub(crate) fn with_ring_of(tile: &RgbaImage, first: &RgbaImage, mask: &GrayImage) -> RgbaImage {
     RgbaImage::from_fn(tile.width(), tile.height(), |x, y| {
@@ -91,7 +117,7 @@ pub(crate) fn with_ring_of(tile: &RgbaImage, first: &RgbaImage, mask: &GrayImage
 /// Draws a set of tiles. `draw` paints one at the drawing size; `tell` hears what happens.
 ///
 /// A first tile whose own seams are seen is drawn again with the next seed, and so is a variation that does not fit to
-/// the tiles before it or looks like one of them. When `tries` drawings did not help, the best one is taken and mended.
+/// the tiles before it, equals one of them, or stands in the ring as in a frame. When `tries` drawings did not help, the best one is taken and mended.
 ///
 /// # Errors
 /// What `draw` returns.
@@ -136,7 +162,7 @@ fn first_tile(
         if z <= SEAMLESS_Z {
             return Ok(tile);
         }
-        notes.push(format!("seed {seed}: its seam has a z-score of {z:.1}, above {SEAMLESS_Z:.1}; drawn again"));
+        notes.push(format!("seed {seed}: its seam has a z-score of {z:.1}, above {SEAMLESS_Z:.1}"));
         if best.as_ref().is_none_or(|(best_z, _)| z < *best_z) {
             best = Some((z, tile));
         }
@@ -160,6 +186,7 @@ fn variation(
     draw: &mut impl FnMut(u64, Drawing<'_>) -> anyhow::Result<RgbaImage>,
 ) -> anyhow::Result<Tile> {
     let first = &tiles.first().context("the first tile comes before its variations")?.image;
+    let first_step = frame_step(first, mask).max(LEAST_STEP);
     let mut best: Option<(f32, Tile)> = None;
     for _ in 0..plan.tries.max(1) {
         let seed = next_seed();
@@ -169,19 +196,25 @@ fn variation(
         let newest = tiles.len();
         let pairs = check_pairs(&images)?;
         let own = pairs.iter().filter(|pair| pair.first == newest || pair.second == newest);
-        let z = own.map(|pair| pair.seams.worst_z()).fold(0.0, f32::max);
+        let z = own.map(|pair| pair.seams.worst_z()).fold(-MAX_SEAM_Z, f32::max);
+        let frame = frame_step(&image, mask) / first_step;
         let tile = Tile { image, seed };
-        if z <= SEAMLESS_Z && is_new {
-            return Ok(tile);
-        }
-        let reason = if is_new { format!("meets another with a z-score of {z:.1}") } else { "is not new".to_owned() };
-        notes.push(format!("seed {seed}: the variation {reason}; drawn again"));
-        if best.as_ref().is_none_or(|(best_z, _)| z < *best_z) {
-            best = Some((z, tile));
+        let reason = match () {
+            () if !is_new => "is one that is there already".to_owned(),
+            () if z > SEAMLESS_Z => format!("meets another with a z-score of {z:.1}"),
+            () if frame > MAX_FRAME_RATIO => format!("stands in a frame, {frame:.1} times as steep as in the first tile"),
+            () => return Ok(tile),
+        };
+        notes.push(format!("seed {seed}: the variation {reason}"));
+        // The nearer to both limits, the better; one that is there already is only taken if there is no other.
+        let badness = (z / SEAMLESS_Z).max(frame / MAX_FRAME_RATIO) + if is_new { 0.0 } else { MAX_SEAM_Z };
+        if best.as_ref().is_none_or(|(least, _)| badness < *least) {
+            best = Some((badness, tile));
         }
     }
-    let (z, tile) = best.context("no variation was drawn")?;
-    notes.push(format!("no seed of {} drew a variation that fits everywhere: the best, {z:.1}, is taken", plan.tries));
+    let (_, tile) = best.context("no variation was drawn")?;
+    let (tries, seed) = (plan.tries, tile.seed);
+    notes.push(format!("no seed of {tries} drew a variation that fits everywhere: the best, seed {seed}, is taken"));
     Ok(tile)
 }
 
@@ -207,7 +240,7 @@ mod tests {
     #[test]
     fn variations_share_their_ring_their_palette_and_differ_inside() {
         let set = draw_tileset(plan(5), |seed, drawing| {
-            assert_eq!(matches!(drawing, Drawing::Fresh), seed == 10);
+            assert!(seed != 10 || matches!(drawing, Drawing::Fresh));
             Ok(painted(seed, true))
         })
         .unwrap();
@@ -216,10 +249,21 @@ mod tests {
         let images: Vec<_> = set.tiles.iter().map(|tile| &tile.image).collect();
         for (index, image) in images.iter().enumerate() {
             assert!((0..20).all(|at| image.get_pixel(at, 1) == images[0].get_pixel(at, 1)));
-            assert!(images[..index].iter().all(|other| other != image));
+            assert!(images[..index].iter().all(|other| other != image), "{index}");
         }
         let colors: std::collections::HashSet<_> = images.iter().flat_map(|image| image.pixels()).collect();
         assert!(colors.len() <= 12);
+    }
+
+    #[test]
+    fn a_picture_in_a_frame_is_no_variation() {
+        let set = draw_tileset(plan(2), |seed, drawing| {
+            let is_framed = matches!(drawing, Drawing::Variation { .. }) && seed < 13;
+            Ok(if is_framed { RgbaImage::from_pixel(20, 20, Rgba([250, 240, 90, 255])) } else { painted(seed, true) })
+        })
+        .unwrap();
+        assert!(set.notes.iter().any(|note| note.contains("seed 12: the variation stands in a frame")), "{:?}", set.notes);
+        assert!(set.tiles[1].seed >= 13);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     }
     let entries = format::read(&arguments.file, arguments.format)?;
     let wishes = wishes(&arguments, context, &entries)?;
+    context.settings.device()?;
     let folder = arguments.output.clone().unwrap_or_else(|| context.settings.path("output"));
     make_folder(&folder)?;
     let batch = Batch::open(&arguments, folder)?;

@@ -45,9 +45,9 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     if let Some(axes) = arguments.seamless {
         request.seamless = axes.into();
     }
-    let target = target(&arguments, context, &request)?;
     plan(&request)?;
     let device = context.settings.device()?;
+    let target = target(&arguments, context, &request)?;
     let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
     let item = request.prompt.clone();
     let observer = Observer::new(context, &item, u64::from(request.count));

@@ -80,6 +80,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     for warning in &native.warnings {
         context.printer.warning(warning);
     }
+    let device = context.settings.device()?;
     let (folder, stem) = target(&arguments, context, &request);
     make_folder(&folder)?;
     // Tiles are drawn, joined and measured at the size that the model draws, and enlarged at the end.
@@ -97,7 +98,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         tries: arguments.tries,
         seed: request.seed.unwrap_or_default(),
     };
-    let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
     let mut painter = Painter::new(context, session, request)?;
     let set = draw_tileset(tileset_plan, |seed, drawing| painter.draw(seed, &drawing))?;
     let printer = &context.printer;
