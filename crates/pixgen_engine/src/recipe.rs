@@ -9,7 +9,7 @@ use pixgen_api::Request;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::store::hex;
+use crate::files::hex;
 use crate::{EngineError, Provenance};
 
 /// What a PNG beside a recipe is.
@@ -106,6 +106,7 @@ mod tests {
             request: filled.clone(),
             model: "m".to_owned(),
             native_size_px: 2,
+            inputs: Vec::new(),
             recipe: Some(recipe_hash(&recipe).unwrap()),
         };
         let sprite = RgbaImage::new(2, 2);
