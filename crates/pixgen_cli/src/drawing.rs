@@ -73,7 +73,8 @@ pub(crate) fn fresh_seed() -> u64 {
 /// When there is none, or it would be larger than any picture we make.
 pub(crate) fn load_png(path: &Path) -> anyhow::Result<RgbaImage> {
     let reading = || format!("reading {}", path.display());
-    let mut reader = image::ImageReader::open(path).with_context(reading)?.with_guessed_format().with_context(reading)?;
+    let mut reader =
+        image::ImageReader::open(path).with_context(reading)?.with_guessed_format().with_context(reading)?;
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(pixgen_art::MAX_EDGE_PX);
     limits.max_image_height = Some(pixgen_art::MAX_EDGE_PX);

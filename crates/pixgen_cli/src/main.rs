@@ -11,6 +11,7 @@ mod drawing;
 mod events;
 mod exit;
 mod interrupt;
+mod look;
 mod models;
 mod names;
 mod nearest;
@@ -115,9 +116,12 @@ impl Command {
                 Some(commands::config::Action::Show { flags }) => flags.clone(),
                 _ => SettingFlags::default(),
             },
-            Self::Fix(_) | Self::Palettes(_) | Self::Styles(_) | Self::Info(_) | Self::Completions(_) | Self::Man(_) => {
-                SettingFlags::default()
-            }
+            Self::Fix(_)
+            | Self::Palettes(_)
+            | Self::Styles(_)
+            | Self::Info(_)
+            | Self::Completions(_)
+            | Self::Man(_) => SettingFlags::default(),
         }
     }
 

@@ -80,7 +80,9 @@ pub(crate) fn find(models_dir: &Path, text: &str) -> anyhow::Result<ModelRef> {
         return Ok(reference(path));
     }
     if path.components().count() > 1 || path.extension().is_some() {
-        return Err(usage(format!("there is no model at {text}: give a folder in diffusers layout or a .safetensors file")));
+        return Err(usage(format!(
+            "there is no model at {text}: give a folder in diffusers layout or a .safetensors file"
+        )));
     }
     let names: Vec<_> = std::iter::once(EMBEDDED).chain(known.iter().map(|model| model.name.as_str())).collect();
     Err(usage(format!("{}; or give the path of a folder or file", unknown("model", text, &names))))
@@ -182,7 +184,9 @@ mod tests {
     fn models_are_found_by_name_and_by_path() {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
-        for file in ["models/one.safetensors", "models/two/model_index.json", "models/a--b/0123/model_index.json", "far"] {
+        for file in
+            ["models/one.safetensors", "models/two/model_index.json", "models/a--b/0123/model_index.json", "far"]
+        {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

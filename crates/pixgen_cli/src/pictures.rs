@@ -55,10 +55,8 @@ fn jpeg(bytes: &[u8]) -> anyhow::Result<RgbaImage> {
     use zune_jpeg::zune_core::options::DecoderOptions;
 
     let edge = MAX_EDGE_PX as usize;
-    let options = DecoderOptions::default()
-        .set_max_width(edge)
-        .set_max_height(edge)
-        .jpeg_set_out_colorspace(ColorSpace::RGBA);
+    let options =
+        DecoderOptions::default().set_max_width(edge).set_max_height(edge).jpeg_set_out_colorspace(ColorSpace::RGBA);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let pixels = decoder.decode().map_err(|error| anyhow::anyhow!("{error}"))?;
     let (width, height) = decoder.dimensions().context("the JPEG says no size")?;

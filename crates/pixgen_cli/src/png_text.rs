@@ -53,11 +53,7 @@ pub(crate) fn encode(image: &RgbaImage, texts: &[(String, String)]) -> anyhow::R
 ///
 /// # Errors
 /// When the bytes are no PNG, or its request is damaged.
-pub(crate) fn with_look(
-    png: &[u8],
-    image: &RgbaImage,
-    change: impl FnOnce(&mut PixelArt),
-) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn with_look(png: &[u8], image: &RgbaImage, change: impl FnOnce(&mut PixelArt)) -> anyhow::Result<Vec<u8>> {
     let mut texts = texts(png)?;
     if let Some((_, text)) = texts.iter_mut().find(|(keyword, _)| keyword == REQUEST) {
         let mut request: Request = ron::from_str(text).context("reading the sprite's request")?;
@@ -77,10 +73,8 @@ mod tests {
     #[test]
     fn everything_said_survives_new_pixels() {
         let request = Request::new(Kind::Item, "une clé, 金の鍵");
-        let said = vec![
-            ("Author".to_owned(), "somebody".to_owned()),
-            (REQUEST.to_owned(), ron::to_string(&request).unwrap()),
-        ];
+        let said =
+            vec![("Author".to_owned(), "somebody".to_owned()), (REQUEST.to_owned(), ron::to_string(&request).unwrap())];
         let png = encode(&RgbaImage::new(2, 2), &said).unwrap();
         assert_eq!(texts(&png).unwrap(), said);
         let red = RgbaImage::from_pixel(3, 1, Rgba([255, 0, 0, 255]));

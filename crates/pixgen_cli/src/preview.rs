@@ -27,12 +27,8 @@ pub(crate) fn show(sprite: &RgbaImage, context: &Context) {
     let shown = enlarge(sprite, factor).unwrap_or_else(|_| sprite.clone());
     // Half blocks: one column and half a row for each pixel.
     let columns = if has_pixels { 24 } else { sprite.width().min(MAX_COLUMNS) };
-    let config = viuer::Config {
-        absolute_offset: false,
-        transparent: false,
-        width: Some(columns),
-        ..viuer::Config::default()
-    };
+    let config =
+        viuer::Config { absolute_offset: false, transparent: false, width: Some(columns), ..viuer::Config::default() };
     let printed = printer.progress().suspend(|| viuer::print(&DynamicImage::ImageRgba8(shown), &config));
     if let Err(error) = printed {
         printer.warning(&format!("the terminal shows no picture: {error}"));

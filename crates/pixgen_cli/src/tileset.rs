@@ -2,9 +2,9 @@
 //! same whichever two of them lie side by side.
 
 use anyhow::Context;
-use image::{Luma, GrayImage, RgbaImage};
-use pixgen_art::{Palette, delta_e};
+use image::{GrayImage, Luma, RgbaImage};
 use pixgen_art::tile::{MAX_SEAM_Z, PairSeams, SEAMLESS_Z, Seams, check_pairs, repair_seams};
+use pixgen_art::{Palette, delta_e};
 
 /// How tiles are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +202,9 @@ fn variation(
         let reason = match () {
             () if !is_new => "is one that is there already".to_owned(),
             () if z > SEAMLESS_Z => format!("meets another with a z-score of {z:.1}"),
-            () if frame > MAX_FRAME_RATIO => format!("stands in a frame, {frame:.1} times as steep as in the first tile"),
+            () if frame > MAX_FRAME_RATIO => {
+                format!("stands in a frame, {frame:.1} times as steep as in the first tile")
+            }
             () => return Ok(tile),
         };
         notes.push(format!("seed {seed}: the variation {reason}"));
@@ -262,7 +264,11 @@ mod tests {
             Ok(if is_framed { RgbaImage::from_pixel(20, 20, Rgba([250, 240, 90, 255])) } else { painted(seed, true) })
         })
         .unwrap();
-        assert!(set.notes.iter().any(|note| note.contains("seed 12: the variation stands in a frame")), "{:?}", set.notes);
+        assert!(
+            set.notes.iter().any(|note| note.contains("seed 12: the variation stands in a frame")),
+            "{:?}",
+            set.notes
+        );
         assert!(set.tiles[1].seed >= 13);
     }
 

@@ -1,6 +1,7 @@
 //! `dgx-pixels batch`: a line is a sprite, once, whatever happens on the way.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod common;
 
@@ -65,11 +66,8 @@ fn one_palette_serves_all() {
     let request = Provenance::request_of(&std::fs::read(&sprites[0]).unwrap()).unwrap().unwrap();
     assert!(format!("{:?}", request.pixel_art.palette).starts_with("Colors("));
     // A line that comes later gets the same colours.
-    std::fs::write(
-        folder.path().join("a.txt"),
-        "a red potion\na green slime | kind=monster\na blue potion\na key\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a red potion\na green slime | kind=monster\na blue potion\na key\n")
+        .unwrap();
     let more = ["batch", "a.txt", "--size=16", "--joint-palette=12", "--output=out", "--no-contact-sheet"];
     assert_eq!(paths(folder.path(), &more), [Path::new("out/a-key.png")]);
     let key = colors(&picture(&folder.path().join("out/a-key.png")));

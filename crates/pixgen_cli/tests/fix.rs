@@ -55,7 +55,11 @@ fn a_folder_of_pictures_keeps_its_order_and_one_palette_serves_all() {
 fn pictures_of_other_kinds_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let red = RgbaImage::from_fn(64, 64, |x, y| {
-        if (16..48).contains(&x) && (16..48).contains(&y) { image::Rgba([200, 30, 30, 255]) } else { image::Rgba([250; 4]) }
+        if (16..48).contains(&x) && (16..48).contains(&y) {
+            image::Rgba([200, 30, 30, 255])
+        } else {
+            image::Rgba([250; 4])
+        }
     });
     let rgb: Vec<u8> = red.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]]).collect();
     let mut webp = Vec::new();

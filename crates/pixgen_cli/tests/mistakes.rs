@@ -94,10 +94,7 @@ fn no_space_is_said_and_leaves_nothing() {
 #[test]
 fn a_closed_pipe_costs_no_sprite() {
     let folder = tempfile::tempdir().unwrap();
-    let line = format!(
-        "{} generate item key --size=16 --steps=1 --count=3 | true",
-        env!("CARGO_BIN_EXE_dgx-pixels")
-    );
+    let line = format!("{} generate item key --size=16 --steps=1 --count=3 | true", env!("CARGO_BIN_EXE_dgx-pixels"));
     let output = std::process::Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
     assert!(!stderr(&output).contains("panic"), "{}", stderr(&output));
     assert_eq!(names(&folder.path().join("output")).len(), 3);

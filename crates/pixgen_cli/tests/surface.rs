@@ -43,8 +43,10 @@ fn events_are_as_reviewed_and_every_line_is_json() {
         assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].is_string());
     }
     // The last digits of a measure are the processor's; which events there are, with which fields, is not.
-    let stable: String =
-        stdout(&output).lines().map(|line| if line.contains("measured") { measured(line) } else { format!("{line}\n") }).collect();
+    let stable: String = stdout(&output)
+        .lines()
+        .map(|line| if line.contains("measured") { measured(line) } else { format!("{line}\n") })
+        .collect();
     assert_snapshot("events-generate.jsonl", &stable);
 
     let error = run(folder.path(), &["generate", "item", "a key", "--style=gmaeboy", "--json"]);
@@ -72,8 +74,9 @@ fn completions_are_as_reviewed() {
     // bash itself reads the script and completes with it.
     let script = stdout(&run(folder.path(), &["completions", "bash"]));
     std::fs::write(folder.path().join("script"), script).unwrap();
-    let complete = "source ./script; COMP_WORDS=(dgx-pixels generate-t); COMP_CWORD=1; _dgx-pixels dgx-pixels generate-t \
-                    dgx-pixels; echo ${COMPREPLY[@]}";
+    let complete = "source ./script; words=($(complete -p dgx-pixels)); for i in ${!words[@]}; do [ ${words[i]} = -F ] && \
+                    function=${words[i+1]}; done; COMP_WORDS=(dgx-pixels generate-t); COMP_CWORD=1; $function dgx-pixels \
+                    generate-t dgx-pixels; echo ${COMPREPLY[@]}";
     let bash = std::process::Command::new("bash").args(["-c", complete]).current_dir(folder.path()).output().unwrap();
     assert_eq!(stdout(&bash), "generate-tileset\n", "{}", stderr(&bash));
 }
@@ -133,7 +136,8 @@ fn styles_of_ones_own_are_listed_and_used() {
     std::fs::create_dir(&styles).unwrap();
     let style = r##"(about: "two colours", options: {"size": 16, "palette": "#102030,#e0d0c0", "steps": 1})"##;
     std::fs::write(styles.join("stamp.ron"), style).unwrap();
-    let run = |arguments: &[&str]| command(folder.path(), arguments).env("DGX_PIXELS_STYLES_DIR", &styles).output().unwrap();
+    let run =
+        |arguments: &[&str]| command(folder.path(), arguments).env("DGX_PIXELS_STYLES_DIR", &styles).output().unwrap();
     let list = stdout(&run(&["styles"]));
     assert!(list.contains("stamp      two colours (yours) [palette=#102030,#e0d0c0 size=16 steps=1]"), "{list}");
     assert!(list.contains("gameboy"));
@@ -160,7 +164,8 @@ fn palettes_are_shown_and_converted() {
 fn models_are_listed_added_checked_and_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");
-    let run = |arguments: &[&str]| command(folder.path(), arguments).env("DGX_PIXELS_MODELS_DIR", &models).output().unwrap();
+    let run =
+        |arguments: &[&str]| command(folder.path(), arguments).env("DGX_PIXELS_MODELS_DIR", &models).output().unwrap();
     let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sprite-tiny");
     let added = run(&["models", "add", "tiny", tiny]);
     assert!(added.status.success() && stderr(&added).contains("--model tiny"), "{}", stderr(&added));

@@ -37,7 +37,11 @@ fn the_line_of_the_design_draws_eight_tiles_that_all_fit() {
     assert!(output.status.success(), "{}", stderr(&output));
     let stem = "output/stone-dungeon-floor";
     assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.ron\n{stem}.tsx\n"));
-    assert!(stderr(&output).contains("64 pairs on both axes: the steepest seam has a z-score of"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("64 pairs on both axes: the steepest seam has a z-score of"),
+        "{}",
+        stderr(&output)
+    );
 
     let packed = picture(&folder.path().join(format!("{stem}.png")));
     assert_eq!(packed.dimensions(), (128, 64));
@@ -63,7 +67,8 @@ fn the_line_of_the_design_draws_eight_tiles_that_all_fit() {
     let mean = tiles[1..].iter().map(differing).sum::<usize>() / 7;
     assert!(mean > 26 * 26 / 4, "{mean} pixels differ");
 
-    let sheet: SpriteSheet = ron::from_str(&std::fs::read_to_string(folder.path().join(format!("{stem}.ron"))).unwrap()).unwrap();
+    let sheet: SpriteSheet =
+        ron::from_str(&std::fs::read_to_string(folder.path().join(format!("{stem}.ron"))).unwrap()).unwrap();
     assert_eq!((sheet.validate(), sheet.frames.len()), (Ok(()), 8));
     assert_eq!((sheet.image.as_str(), sheet.size_px), ("stone-dungeon-floor.png", [128, 64]));
     let png = std::fs::read(folder.path().join(format!("{stem}.png"))).unwrap();

@@ -105,9 +105,14 @@ pub(crate) fn read(path: &Path, format: Option<Format>) -> anyhow::Result<Vec<En
     let text = std::str::from_utf8(&bytes).or_usage_in(format!("{place} is no text in UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let entries = match format.unwrap_or_else(|| Format::of(path)) {
-        Format::Text => each_line(text, |number, line| {
-            if line.starts_with('#') { Ok(None) } else { text_line(number, line).map(Some) }
-        }),
+        Format::Text => {
+            each_line(
+                text,
+                |number, line| {
+                    if line.starts_with('#') { Ok(None) } else { text_line(number, line).map(Some) }
+                },
+            )
+        }
         Format::Jsonl => each_line(text, |number, line| json_line(number, line).map(Some)),
         Format::Csv => csv_lines(text),
     };
@@ -120,10 +125,7 @@ pub(crate) fn read(path: &Path, format: Option<Format>) -> anyhow::Result<Vec<En
     }
 }
 
-fn each_line(
-    text: &str,
-    read: impl Fn(u64, &str) -> anyhow::Result<Option<Entry>>,
-) -> anyhow::Result<Vec<Entry>> {
+fn each_line(text: &str, read: impl Fn(u64, &str) -> anyhow::Result<Option<Entry>>) -> anyhow::Result<Vec<Entry>> {
     let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
     lines
         .map(|(number, line)| read(number, line).or_usage_in(format!("line {number}")))
@@ -195,7 +197,8 @@ fn csv_lines(text: &str) -> anyhow::Result<Vec<Entry>> {
         let read = || {
             let mut entry = Entry::new(line, record.get(prompt_column).unwrap_or_default())?;
             let cells = head.iter().zip(&record).enumerate();
-            for (_, (key, value)) in cells.filter(|(column, (_, value))| *column != prompt_column && !value.is_empty()) {
+            for (_, (key, value)) in cells.filter(|(column, (_, value))| *column != prompt_column && !value.is_empty())
+            {
                 entry.set(key, value)?;
             }
             Ok::<_, anyhow::Error>(entry)

@@ -75,8 +75,9 @@ impl Journal {
         let mut decisions = HashMap::new();
         let mut taken = HashSet::new();
         for (number, line) in (1..).zip(text[..whole].lines()) {
-            let decision: Decision = serde_json::from_str(line)
-                .with_context(|| format!("{} line {number} is damaged: remove the file to begin anew", path.display()))?;
+            let decision: Decision = serde_json::from_str(line).with_context(|| {
+                format!("{} line {number} is damaged: remove the file to begin anew", path.display())
+            })?;
             taken.insert(decision.name.clone());
             decisions.insert(decision.key.clone(), decision);
         }
@@ -187,8 +188,12 @@ mod tests {
         // A line that is gone keeps its name only if it was drawn.
         std::fs::write(folder.path().join("potion-2.png"), "drawn").unwrap();
         journal.release(&more[3..]);
-        let names: Vec<_> =
-            journal.decide(&[wish("e", "potion"), wish("f", "key")], || 9).unwrap().into_iter().map(|d| d.name).collect();
+        let names: Vec<_> = journal
+            .decide(&[wish("e", "potion"), wish("f", "key")], || 9)
+            .unwrap()
+            .into_iter()
+            .map(|d| d.name)
+            .collect();
         assert_eq!(names, ["potion-3", "key"]);
     }
 }

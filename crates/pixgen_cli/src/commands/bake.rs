@@ -77,7 +77,9 @@ struct Recipe {
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
     if !arguments.folder.is_dir() {
         let folder = arguments.folder.display();
-        return Err(usage(format!("{folder} is no folder: give the folder with the game's *.{RECIPE_EXTENSION} files")));
+        return Err(usage(format!(
+            "{folder} is no folder: give the folder with the game's *.{RECIPE_EXTENSION} files"
+        )));
     }
     let mut paths = Vec::new();
     collect(&arguments.folder, 0, &mut paths)?;

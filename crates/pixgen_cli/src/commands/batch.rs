@@ -82,14 +82,14 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     let batch = Batch::open(&arguments, folder)?;
     let (mut journal, items) = batch.decide(wishes)?;
     let mut joint = arguments.joint_palette.map(|colors| JointPalette::new(&batch.data, colors)).transpose()?;
-    let open: Vec<usize> =
-        (0..items.len()).filter(|index| !batch.is_drawn(&items[*index], joint.as_ref())).collect();
+    let open: Vec<usize> = (0..items.len()).filter(|index| !batch.is_drawn(&items[*index], joint.as_ref())).collect();
     let drawn_before = items.len() - open.len();
     if drawn_before > 0 {
         printer.note(&format!("{drawn_before} of {} sprites were there already", items.len()));
     }
     let mut items = items;
-    let failures = batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs(&arguments, context, &open)?)?;
+    let failures =
+        batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs(&arguments, context, &open)?)?;
     if let Some(joint) = &mut joint {
         batch.colour_jointly(joint, &mut journal, &mut items, &failures, context)?;
     }
@@ -108,11 +108,7 @@ fn jobs(arguments: &Arguments, context: &Context, open: &[usize]) -> anyhow::Res
 }
 
 /// What every sprite of the batch is: entry, request and key. All lines are checked before the first one is drawn.
-fn wishes(
-    arguments: &Arguments,
-    context: &Context,
-    entries: &[Entry],
-) -> anyhow::Result<Vec<(Entry, Request, Wish)>> {
+fn wishes(arguments: &Arguments, context: &Context, entries: &[Entry]) -> anyhow::Result<Vec<(Entry, Request, Wish)>> {
     let mut wishes = Vec::new();
     let mut seen: HashMap<String, u32> = HashMap::new();
     for entry in entries {
@@ -158,10 +154,7 @@ impl Batch {
     }
 
     /// Names and seeds of all sprites, kept before anything is drawn.
-    fn decide(
-        &self,
-        wishes: Vec<(Entry, Request, Wish)>,
-    ) -> anyhow::Result<(Journal, Vec<Item>)> {
+    fn decide(&self, wishes: Vec<(Entry, Request, Wish)>) -> anyhow::Result<(Journal, Vec<Item>)> {
         let mut journal = Journal::open(&self.data, &self.folder)?;
         // No other run writes here now: what lies around was left by one that was killed.
         let work = self.data.join("work");
@@ -173,8 +166,10 @@ impl Batch {
         let plain: Vec<_> = wishes.iter().map(|(_, _, wish)| wish.clone()).collect();
         journal.release(&plain);
         let decisions = journal.decide(&plain, fresh_seed)?;
-        let items = wishes.into_iter().zip(decisions).map(|((entry, request, _), decision)| {
-            Item { entry, request: Request { seed: Some(decision.seed), ..request }, decision }
+        let items = wishes.into_iter().zip(decisions).map(|((entry, request, _), decision)| Item {
+            entry,
+            request: Request { seed: Some(decision.seed), ..request },
+            decision,
         });
         Ok((journal, items.collect()))
     }
@@ -214,8 +209,7 @@ impl Batch {
         let mut done = (items.len() - open.len()) as u64;
         bar.skip(done);
         let work = self.data.join("work");
-        let config =
-            SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&work) };
+        let config = SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&work) };
         workers::draw(config, &requests, |message| {
             match message {
                 Message::Started(index) => printer.event(&Report::Started { item: &items[index].entry.prompt }),
@@ -328,12 +322,7 @@ impl Batch {
         Ok(Exit::Incomplete)
     }
 
-    fn contact_sheet(
-        &self,
-        items: &[Item],
-        failures: &BTreeMap<usize, String>,
-        path: &Path,
-    ) -> anyhow::Result<usize> {
+    fn contact_sheet(&self, items: &[Item], failures: &BTreeMap<usize, String>, path: &Path) -> anyhow::Result<usize> {
         let cell = |(index, item): (usize, &Item)| {
             let sprite: Option<RgbaImage> = match failures.contains_key(&index) {
                 true => None,

@@ -84,8 +84,11 @@ struct Line {
 
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
     let columns = columns(arguments);
-    let rows: Vec<(&str, u64)> =
-        arguments.prompts.iter().flat_map(|prompt| arguments.seeds.iter().map(move |seed| (prompt.as_str(), *seed))).collect();
+    let rows: Vec<(&str, u64)> = arguments
+        .prompts
+        .iter()
+        .flat_map(|prompt| arguments.seeds.iter().map(move |seed| (prompt.as_str(), *seed)))
+        .collect();
     let count = columns.len() * rows.len();
     if count == 0 || count > MAX_CELLS {
         return Err(usage(format!("that are {count} sprites, expected 1 to {MAX_CELLS}")));
@@ -196,10 +199,8 @@ fn write(
 ) -> anyhow::Result<Exit> {
     // Drawn column by column, so that each model is loaded once; shown row by row.
     let in_rows = (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (column, row)));
-    let cells = in_rows.map(|(column, row)| Cell {
-        sprite: drawn[column * rows.len() + row].sprite.clone(),
-        label: String::new(),
-    });
+    let cells = in_rows
+        .map(|(column, row)| Cell { sprite: drawn[column * rows.len() + row].sprite.clone(), label: String::new() });
     let grid = Grid {
         cells: cells.collect(),
         columns: columns.len(),

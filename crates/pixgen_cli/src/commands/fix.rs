@@ -15,9 +15,9 @@ use crate::context::Context;
 use crate::events::{Report, Role};
 use crate::exit::{Exit, OrUsage, usage};
 use crate::interrupt;
+use crate::look::LookOptions;
 use crate::names::write_numbered;
 use crate::nearest::unknown;
-use crate::options::LookOptions;
 use crate::picture::{self, Cell, Grid};
 use crate::pictures;
 use crate::png_text::{encode, texts};
@@ -131,7 +131,13 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
             match fix_one(path, target, &options, arguments.target) {
                 Ok((picture, sprite, took)) => {
                     let written = write(&picture, &sprite, context)?;
-                    printer.note(&format!("{}: {}×{} px in {} ms", path.display(), sprite.width(), sprite.height(), took.as_millis()));
+                    printer.note(&format!(
+                        "{}: {}×{} px in {} ms",
+                        path.display(),
+                        sprite.width(),
+                        sprite.height(),
+                        took.as_millis()
+                    ));
                     if arguments.before_after.is_some() {
                         fixed.push((written, picture.pixels, sprite));
                     }
@@ -229,12 +235,8 @@ fn fix_jointly(pictures: &[Picture], options: &PixelArt, size: Option<Target>) -
     for picture in pictures {
         interrupt::check()?;
         let scale = size.map_or(options.scale, |size| size.of(&picture.pixels));
-        let scaling = PixelArt {
-            scale,
-            downscale: options.downscale,
-            outline_bias: options.outline_bias,
-            ..PixelArt::default()
-        };
+        let scaling =
+            PixelArt { scale, downscale: options.downscale, outline_bias: options.outline_bias, ..PixelArt::default() };
         sprites.push(Pipeline::new(&scaling)?.run(&picture.pixels)?);
     }
     let rest = PixelArt { scale: Scale::Factor(1.0), ..options.clone() };

@@ -123,7 +123,9 @@ fn split(picture: &RgbaImage, frames: u32) -> anyhow::Result<Vec<RgbaImage>> {
     if frames == 0 || width == 0 || width * frames != picture.width() {
         return Err(usage(format!("a picture {} px wide holds no {frames} frames", picture.width())));
     }
-    Ok((0..frames).map(|frame| imageops::crop_imm(picture, frame * width, 0, width, picture.height()).to_image()).collect())
+    Ok((0..frames)
+        .map(|frame| imageops::crop_imm(picture, frame * width, 0, width, picture.height()).to_image())
+        .collect())
 }
 
 fn sheet_of(name: &str, images: &[RgbaImage], animation: &Animation, pivot_px: [f32; 2]) -> Sheet {

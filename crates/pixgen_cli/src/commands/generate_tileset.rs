@@ -131,7 +131,8 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         }
     }
     if set.misfits() > 0 {
-        printer.warning(&format!("{} pairs have a seam that is seen: try another --seed, or more --tries", set.misfits()));
+        printer
+            .warning(&format!("{} pairs have a seam that is seen: try another --seed, or more --tries", set.misfits()));
         return Ok(Exit::Incomplete);
     }
     Ok(Exit::Success)
@@ -142,7 +143,9 @@ fn random_floor(tiles: &[RgbaImage], edge: u32, seed: u64) -> anyhow::Result<Rgb
     let (width, height) = tiles.first().map(RgbaImage::dimensions).unwrap_or_default();
     let size = |tile: u32| edge.checked_mul(tile).filter(|px| (1..=MAX_EDGE_PX).contains(px));
     let (Some(floor_width), Some(floor_height)) = (size(width), size(height)) else {
-        return Err(usage(format!("a floor of {edge}×{edge} tiles has no size that can be drawn: choose another number")));
+        return Err(usage(format!(
+            "a floor of {edge}×{edge} tiles has no size that can be drawn: choose another number"
+        )));
     };
     let mut floor = RgbaImage::new(floor_width, floor_height);
     for place in 0..u64::from(edge) * u64::from(edge) {

@@ -67,11 +67,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for (text, expected) in [
-            ("sise = 3", "did you mean \"size\"?"),
-            ("size = [3]", "size is a array"),
-            ("size = ", "line 1"),
-        ] {
+        for (text, expected) in
+            [("sise = 3", "did you mean \"size\"?"), ("size = [3]", "size is a array"), ("size = ", "line 1")]
+        {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }

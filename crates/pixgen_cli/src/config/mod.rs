@@ -47,7 +47,12 @@ pub(crate) const KEYS: [Key; 9] = [
         about: "the folder that sprites are written to",
     },
     Key { name: "jobs", env: "DGX_PIXELS_JOBS", flag: Some("--jobs"), about: "lines of a batch drawn at once" },
-    Key { name: "models_dir", env: "DGX_PIXELS_MODELS_DIR", flag: None, about: "where models are looked for and downloaded to" },
+    Key {
+        name: "models_dir",
+        env: "DGX_PIXELS_MODELS_DIR",
+        flag: None,
+        about: "where models are looked for and downloaded to",
+    },
     Key { name: "loras_dir", env: "DGX_PIXELS_LORAS_DIR", flag: None, about: "where LoRAs are looked for by name" },
     Key { name: "styles_dir", env: "DGX_PIXELS_STYLES_DIR", flag: None, about: "where styles of your own are" },
 ];

@@ -77,8 +77,7 @@ impl Grid {
             let fits = u32::try_from(pixels).ok().filter(|pixels| *pixels <= pixgen_art::MAX_EDGE_PX);
             fits.ok_or_else(|| anyhow::anyhow!("the picture of all sprites would be {pixels} px long"))
         };
-        let mut picture =
-            RgbaImage::from_pixel(size(columns, step_x, side_px)?, size(rows, step_y, head_px)?, GROUND);
+        let mut picture = RgbaImage::from_pixel(size(columns, step_x, side_px)?, size(rows, step_y, head_px)?, GROUND);
         let lines = |picture: &mut RgbaImage, x: u32, y: u32, text: &str| {
             for (line, text) in (0u32..).zip(wrapped(text, letters, LABEL_LINES)) {
                 text::write(picture, x, y + line * LINE_PX, &text, INK);
