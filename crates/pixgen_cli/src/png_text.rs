@@ -39,6 +39,8 @@ pub(crate) fn encode(image: &RgbaImage, texts: &[(String, String)]) -> anyhow::R
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgba);
     encoder.set_depth(png::BitDepth::Eight);
+    // Sheets and floors go into repositories: small counts more than fast.
+    encoder.set_compression(png::Compression::Balanced);
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     for (keyword, text) in texts {
         encoder.add_itxt_chunk(keyword.clone(), text.clone())?;

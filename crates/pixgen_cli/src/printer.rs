@@ -1,6 +1,7 @@
 //! The one place that writes to the terminal: data to stdout, talk to stderr.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -16,6 +17,8 @@ pub(crate) struct Printer {
     colors: bool,
     progress: Progress,
     stdout_is_closed: Cell<bool>,
+    /// Warnings that were printed.
+    warned: RefCell<HashSet<String>>,
 }
 
 /// Whether text is coloured.
@@ -49,7 +52,14 @@ impl Printer {
     /// `json` prints events instead of paths; `quiet` prints neither progress nor notes.
     pub(crate) fn new(json: bool, quiet: bool, color: ColorChoice) -> Self {
         let progress = if quiet || json { Progress::silent() } else { Progress::for_stderr() };
-        Self { json, quiet, colors: color.is_on(), progress, stdout_is_closed: Cell::new(false) }
+        Self {
+            json,
+            quiet,
+            colors: color.is_on(),
+            progress,
+            stdout_is_closed: Cell::new(false),
+            warned: RefCell::default(),
+        }
     }
 
     /// The progress bars.
@@ -114,7 +124,8 @@ impl Printer {
     /// Something that the user should know, though the work goes on.
     pub(crate) fn warning(&self, text: &str) {
         self.event(&Report::Warning { text });
-        if !self.json {
+        // Every line of a batch may bring the same one.
+        if !self.json && self.warned.borrow_mut().insert(text.to_owned()) {
             self.talk(&format!("{} {text}", self.painted("warning:", "33;1")));
         }
     }

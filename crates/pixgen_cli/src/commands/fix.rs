@@ -256,21 +256,25 @@ fn write(picture: &Picture, sprite: &RgbaImage, context: &Context) -> anyhow::Re
 fn before_after(fixed: &[(PathBuf, RgbaImage, RgbaImage)]) -> anyhow::Result<RgbaImage> {
     let mut cells = Vec::new();
     for (path, before, after) in fixed {
-        let longer = before.width().max(before.height()).max(1);
-        let before = if longer > SHEET_EDGE_PX {
-            let edge = |px: u32| (u64::from(px) * u64::from(SHEET_EDGE_PX) / u64::from(longer)).max(1) as u32;
-            imageops::resize(before, edge(before.width()), edge(before.height()), imageops::FilterType::Triangle)
-        } else {
-            enlarge(before, (SHEET_EDGE_PX / longer).max(1))?
-        };
-        let sprite = enlarge(after, (SHEET_EDGE_PX / after.width().max(after.height()).max(1)).max(1))?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        cells.push(Cell { sprite: Some(before), label: format!("{} before", name) });
-        cells.push(Cell { sprite: Some(sprite), label: format!("{}×{} px", after.width(), after.height()) });
+        let before = at_sheet_size(before, imageops::FilterType::Triangle)?;
+        cells.push(Cell { sprite: Some(before), label: format!("{name} before") });
+        let label = format!("{}×{} px", after.width(), after.height());
+        cells.push(Cell { sprite: Some(at_sheet_size(after, imageops::FilterType::Nearest)?), label });
     }
     // Two or three pairs a row.
     let columns = if cells.len() > 8 { 6 } else { 2 };
     Ok(Grid { cells, columns, ..Grid::default() }.draw()?.0)
+}
+
+/// A picture with its longer edge brought to that of the sheet's cells: enlarged by a whole number, or made smaller.
+fn at_sheet_size(picture: &RgbaImage, filter: imageops::FilterType) -> anyhow::Result<RgbaImage> {
+    let longer = picture.width().max(picture.height()).max(1);
+    if longer <= SHEET_EDGE_PX {
+        return Ok(enlarge(picture, SHEET_EDGE_PX / longer)?);
+    }
+    let edge = |px: u32| (u64::from(px) * u64::from(SHEET_EDGE_PX) / u64::from(longer)).max(1) as u32;
+    Ok(imageops::resize(picture, edge(picture.width()), edge(picture.height()), filter))
 }
 
 #[cfg(test)]

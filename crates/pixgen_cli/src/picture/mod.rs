@@ -60,7 +60,8 @@ impl Grid {
         let cells = &self.cells[..shown];
         let sprites = || cells.iter().filter_map(|cell| cell.sprite.as_ref());
         let widest = sprites().map(|sprite| sprite.width().max(sprite.height())).max().unwrap_or(CELL_PX);
-        let factor = (CELL_PX / widest.max(1)).max(1);
+        // Rounded: 64 px sprites are shown twice as large, in cells of 128.
+        let factor = ((CELL_PX + widest / 2) / widest.max(1)).max(1);
         let edge = (widest * factor).max(CELL_PX);
         let letters = (edge / LETTER_PX) as usize;
         let has_labels = cells.iter().any(|cell| !cell.label.is_empty());
@@ -122,9 +123,7 @@ fn checkered(picture: &mut RgbaImage, left: u32, top: u32, width: u32, height: u
 /// # Errors
 /// When it cannot be encoded.
 pub(crate) fn png(image: &RgbaImage) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+    crate::png_text::encode(image, &[])
 }
 
 #[cfg(test)]
