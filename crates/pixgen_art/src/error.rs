@@ -31,19 +31,6 @@ pub enum ArtError {
         /// Columns and rows of the image given.
         image_px: [u32; 2],
     },
-    /// Images that belong together have different sizes.
-    #[error(
-        "image {index} has {}×{} px, the first one has {}×{}: bring all of them to one size",
-        found_px[0], found_px[1], expected_px[0], expected_px[1]
-    )]
-    OtherSize {
-        /// Which image, counted from 0.
-        index: usize,
-        /// Its columns and rows.
-        found_px: [u32; 2],
-        /// Columns and rows of the first one.
-        expected_px: [u32; 2],
-    },
     /// An option is out of its range.
     #[error(transparent)]
     Options(#[from] pixgen_api::RequestError),
@@ -90,6 +77,19 @@ pub enum ArtError {
         /// Colours to replace them with.
         to: usize,
     },
+    /// Images that belong together have different sizes.
+    #[error(
+        "image {index} has {}×{} px, the first one has {}×{}: bring all of them to one size",
+        found_px[0], found_px[1], expected_px[0], expected_px[1]
+    )]
+    OtherSize {
+        /// Which image, counted from 0.
+        index: usize,
+        /// Its columns and rows.
+        found_px: [u32; 2],
+        /// Columns and rows of the first one.
+        expected_px: [u32; 2],
+    },
     /// There are more images than can be compared with each other.
     #[error("there are {found} images, at most {most} are compared with each other: use fewer at a time")]
     TooMany {
@@ -97,6 +97,19 @@ pub enum ArtError {
         found: usize,
         /// Most images that are compared.
         most: usize,
+    },
+    /// No grid of the size asked for fits the picture.
+    #[error(
+        "the picture of {}×{} px cannot have {asked}: expected {expected}",
+        image_px[0], image_px[1]
+    )]
+    Grid {
+        /// Columns and rows of the picture.
+        image_px: [u32; 2],
+        /// What was asked for.
+        asked: String,
+        /// What can be asked for.
+        expected: &'static str,
     },
     /// An image cannot be enlarged to nothing.
     #[error("the scale factor is 0, expected 1 or more: use 1 to keep the size")]

@@ -150,13 +150,13 @@ impl Pipeline {
         if method == Downscale::Restore {
             return Ok(match grid_size {
                 GridSize::Unknown => sprite_of(picture),
-                known => merge_noise(&Grid::detect(picture, known).invert(picture)?, CELL_NOISE_DELTA_E),
+                known => merge_noise(&Grid::detect(picture, known)?.invert(picture)?, CELL_NOISE_DELTA_E),
             });
         }
         let cells = match cells {
             Some(cells) => cells,
             None if is_pixel_art(picture) => Cells::by_factor(size, scale::whole_factor(picture) as f32),
-            None => Cells::of_grid(&Grid::detect(picture, GridSize::Unknown)),
+            None => Cells::of_grid(&Grid::detect(picture, GridSize::Unknown)?),
         };
         let bias = self.options.outline_bias;
         Ok(match method {
