@@ -1,7 +1,8 @@
 //! From what a model painted to the sprite that is stored: background, pixel-art pass, frames side by side.
 
 use image::{Rgba, RgbaImage, imageops};
-use pixgen_api::{Anchor, Background, PixelArt};
+use pixgen_api::{Anchor, Background};
+use pixgen_art::Pipeline;
 use pixgen_art::frame::bounding_box;
 
 use crate::picture::is_white;
@@ -21,22 +22,23 @@ pub(crate) fn finish(frames: &[RgbaImage], plan: &Plan, paints_alpha: bool) -> R
     if paints_alpha && options.background == Background::Remove {
         options.background = Background::Auto; // The model's own alpha cuts it out.
     }
-    let wants_cut = matches!(options.background, Background::Remove | Background::KeyColor(_));
-    let frames = match frames {
-        [still] => vec![pixgen_art::fix(still, &options)?],
-        _ => animated(frames, &options)?,
-    };
-    let background_stays = wants_cut && frames.iter().any(is_opaque);
-    let large: Result<Vec<_>, _> =
-        frames.iter().map(|frame| pixgen_art::scale::enlarge(frame, plan.enlarge)).collect();
-    Ok(Finished { sprite: side_by_side(&large?), background_stays })
-}
-
-/// Frames in one palette and on one ground: what flickers in an animation is seen before anything else.
-fn animated(frames: &[RgbaImage], options: &PixelArt) -> Result<Vec<RgbaImage>, EngineError> {
-    let alone = PixelArt { anchor: Some(Anchor::Keep), ..options.clone() };
-    let frames = pixgen_art::Pipeline::new(&alone)?.run_jointly(frames)?.images;
-    Ok(anchored_alike(&frames, options.anchor.unwrap_or_default()))
+    let wants_cut = matches!(options.background, Background::Remove | Background::KeyColor(_)) && !paints_alpha;
+    let anchor = options.anchor.unwrap_or(Anchor::Keep);
+    let is_animation = frames.len() > 1;
+    if is_animation {
+        // Each frame alone would jump.
+        options.anchor = Some(Anchor::Keep);
+    }
+    let mut sprites = Pipeline::new(&options)?.run_jointly(frames)?.images;
+    let background_stays = wants_cut && sprites.iter().any(is_opaque);
+    if is_animation {
+        sprites = anchored_alike(&sprites, anchor);
+    }
+    for sprite in &mut sprites {
+        *sprite = pixgen_art::scale::enlarge(sprite, plan.enlarge)
+            .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
+    }
+    Ok(Finished { sprite: side_by_side(&sprites), background_stays })
 }
 
 /// Moves frames to their anchor without making the figure jump: from left to right all by the same way, that of the
@@ -50,6 +52,9 @@ fn anchored_alike(frames: &[RgbaImage], anchor: Anchor) -> Vec<RgbaImage> {
     };
     let top = drawn().map(|b| b.top_px).min().unwrap_or_default();
     let bottom = drawn().map(|b| b.top_px + b.height_px).max().unwrap_or_default();
+    // The lowest row is free, as for stills, unless one of the frames is as high as its picture.
+    let tallest = drawn().map(|b| b.height_px).max().unwrap_or_default();
+    let ground = frames.iter().map(|frame| frame.height().saturating_sub(1)).max().unwrap_or_default().max(tallest);
     let moved = |(frame, drawn): (&RgbaImage, &Option<pixgen_art::frame::BoundingBox>)| {
         let (width, height) = frame.dimensions();
         let Some(drawn) = drawn else { return frame.clone() };
@@ -57,10 +62,8 @@ fn anchored_alike(frames: &[RgbaImage], anchor: Anchor) -> Vec<RgbaImage> {
         let (x, y) = match anchor {
             Anchor::Keep => return frame.clone(),
             Anchor::Center => (to_middle(left, right, width), to_middle(top, bottom, height)),
-            // The lowest row but one, as for stills; a figure as high as its frame cannot be lifted.
             Anchor::Feet => {
-                let lift = i64::from(height) - 1 - i64::from(drawn.top_px + drawn.height_px);
-                (to_middle(left, right, width), lift.max(-i64::from(drawn.top_px)))
+                (to_middle(left, right, width), i64::from(ground) - i64::from(drawn.top_px + drawn.height_px))
             }
         };
         let mut placed = RgbaImage::new(width, height);
@@ -115,7 +118,9 @@ mod tests {
         // Together six columns wide: they begin five from the left, and the second still stands two to the right.
         assert_eq!(boxes.iter().map(|b| b.left_px).collect::<Vec<_>>(), [5, 7]);
         let tall = [block(0, 0, 16), block(0, 1, 15)];
-        assert_eq!(bounding_box(&anchored_alike(&tall, Anchor::Feet)[0]).map(|b| b.height_px), Some(16));
+        let feet = |frame: &RgbaImage| bounding_box(frame).map(|b| (b.height_px, b.top_px + b.height_px));
+        let alike = anchored_alike(&tall, Anchor::Feet);
+        assert_eq!(alike.iter().map(feet).collect::<Vec<_>>(), [Some((16, 16)), Some((15, 16))]);
         assert_eq!(anchored_alike(&tall, Anchor::Keep), tall);
     }
 

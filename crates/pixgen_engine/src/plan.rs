@@ -183,7 +183,8 @@ mod tests {
     fn what_is_repainted_in_part_stays_in_its_place() {
         let repaint = |r: &mut Request| (r.init_image, r.mask) = (Some("a.png".into()), Some("m.png".into()));
         let repainted = plan(repaint).unwrap();
-        assert_eq!((repainted.fix.anchor, repainted.request.strength), (Anchor::Keep, Some(Request::DEFAULT_STRENGTH)));
+        let expected = (Some(Anchor::Keep), Some(Request::DEFAULT_STRENGTH));
+        assert_eq!((repainted.fix.anchor, repainted.request.strength), expected);
         assert_eq!(plan(|_| ()).unwrap().request.strength, None);
     }
 

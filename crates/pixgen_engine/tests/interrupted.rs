@@ -102,9 +102,17 @@ fn killed_again_and_again() {
     // A generator of no quality whatever decides when: every run kills at other moments, as the machine is never equal.
     let mut random = 12_345u64;
     let mut seen = BTreeSet::new();
-    let (mut kills, mut temporary) = (0, 0);
+    let (mut kills, mut temporary, mut without_progress) = (0, 0, 0);
+    let history = folder.path().join(".pixgen/history");
     while kills < KILLS {
+        let before = names_in(&history).len();
         let mut child = start("draw", folder.path());
+        // A job that never gets on is given up after a while, as it should: that is not what is looked at here.
+        let began = Instant::now();
+        while without_progress >= 2 && names_in(&history).len() < before + 2 {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing is drawn");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis(4 + (random >> 33) % 60));
         let ended = child.try_wait().unwrap();
@@ -113,6 +121,7 @@ fn killed_again_and_again() {
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
+        without_progress = if names_in(&history).len() > before + 1 { 0 } else { without_progress + 1 };
         temporary += check(folder.path(), &mut seen);
     }
     let before = seen.len();

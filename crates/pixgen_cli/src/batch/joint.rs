@@ -57,7 +57,7 @@ impl JointPalette {
         let sprites: Vec<RgbaImage> = waiting.map(|raw| load_png(&raw)).collect::<Result<_, _>>()?;
         self.palette = Palette::reduced_jointly(&sprites, self.colors);
         if !self.palette.is_empty() {
-            write_over(&file, &Format::Hex.write(self.palette.colors()))?;
+            write_over(&file, &Format::Hex.write(self.palette.colors())?)?;
         }
         Ok(())
     }

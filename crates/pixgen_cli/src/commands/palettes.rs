@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
                 Some(path) => {
                     let extension = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
                     let format = Format::detect(&[], &extension).or_usage()?;
-                    let path = crate::names::write_numbered(&path, &format.write(&colors))?;
+                    let path = crate::names::write_numbered(&path, &format.write(&colors).or_usage()?)?;
                     context.printer.wrote(&path, crate::events::Role::Sidecar);
                 }
             }
