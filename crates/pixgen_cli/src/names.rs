@@ -14,7 +14,7 @@ const MAX_SLUG_CHARS: usize = 60;
 /// Longest file name made from a prompt, in bytes: file systems take 255, and numbers and extensions are added.
 const MAX_SLUG_BYTES: usize = 180;
 /// Most files of one name.
-const MAX_NUMBER: u32 = 99_999;
+const MAX_NUMBER: u32 = 999_999;
 /// Names that Windows keeps for devices, whatever their extension.
 const DEVICE_NAMES: [&str; 6] = ["con", "prn", "aux", "nul", "com1", "lpt1"];
 
@@ -37,24 +37,29 @@ pub(crate) fn slug(prompt: &str) -> String {
 
 /// `stem`, `stem-2`, `stem-3` …
 fn numbered(stem: &str) -> impl Iterator<Item = String> {
-    (1..=MAX_NUMBER).map(move |number| if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") })
+    numbered_from(stem, 1)
 }
 
-/// The first of `stem`, `stem-2` … that is neither taken nor the stem of a file in `folder` with one of the extensions.
+/// The same from a number on.
+fn numbered_from(stem: &str, first: u32) -> impl Iterator<Item = String> {
+    (first..=MAX_NUMBER).map(move |number| if number <= 1 { stem.to_owned() } else { format!("{stem}-{number}") })
+}
+
+/// The first of `stem`, `stem-2` … that is neither taken nor the stem of a PNG in `folder`, and its number. The search
+/// begins at number `first`: a batch of 100,000 equal prompts must not ask for every name again and again.
 ///
 /// # Errors
 /// When all are.
 pub(crate) fn free_stem(
     folder: &Path,
     stem: &str,
-    extensions: &[&str],
     taken: &HashSet<String>,
-) -> anyhow::Result<String> {
-    let stands = |name: &str| {
-        extensions.iter().any(|extension| folder.join(format!("{name}.{extension}")).symlink_metadata().is_ok())
-    };
-    numbered(stem)
-        .find(|name| !taken.contains(name) && !stands(name))
+    first: u32,
+) -> anyhow::Result<(String, u32)> {
+    let stands = |name: &str| folder.join(format!("{name}.png")).symlink_metadata().is_ok();
+    numbered_from(stem, first)
+        .zip(first..)
+        .find(|(name, _)| !taken.contains(name) && !stands(name))
         .with_context(|| format!("no free name beside {}", folder.join(stem).display()))
 }
 

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use pixgen_api::{Kind, Request, SchedulerKind, Seamless};
+use pixgen_engine::Provenance;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +25,7 @@ pub(crate) struct DrawOptions {
     /// What to keep out of the picture.
     #[arg(long, value_name = "WORDS", help_heading = "Prompt")]
     pub(crate) negative_prompt: Option<String>,
-    /// Start from a recipe *.sprite.ron; everything else that is said changes it.
+    /// Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it.
     #[arg(long, value_name = "FILE", help_heading = "Prompt")]
     pub(crate) recipe: Option<PathBuf>,
 
@@ -227,13 +228,18 @@ pub(crate) fn option_names() -> Vec<String> {
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
 }
 
-/// Reads a recipe file.
+/// Reads a recipe: a `*.sprite.ron`, or a PNG that says how it was drawn, also one of the tools that write `parameters`.
 ///
 /// # Errors
 /// When it cannot be read, is no RON, or asks for what cannot be drawn.
 pub(crate) fn read_recipe(path: &Path) -> anyhow::Result<Request> {
     let bytes = std::fs::read(path).or_usage_in(path.display())?;
-    Request::from_recipe(&bytes).or_usage_in(path.display())
+    if !bytes.starts_with(b"\x89PNG") {
+        return Request::from_recipe(&bytes).or_usage_in(path.display());
+    }
+    let recovered = Provenance::recover(&bytes).or_usage_in(path.display())?;
+    let request = recovered.map(|recovered| Request { count: 1, ..recovered.request });
+    request.ok_or_else(|| usage(format!("{} does not say how it was drawn", path.display())))
 }
 
 /// A parser for the values of an enum by their names in recipes, with `-` for `_`.

@@ -32,11 +32,15 @@ fn the_line_of_the_design_draws_a_list_of_items() {
     }
     assert!(colors(&picture(&folder.path().join("assets/items/a-golden-key.png"))).len() <= 8);
 
+    // An artist paints one over, with a program that drops what the file says: it stays.
+    let painted = folder.path().join("assets/items/a-golden-key.png");
+    image::RgbaImage::from_pixel(64, 64, image::Rgba([9, 9, 9, 255])).save(&painted).unwrap();
     // The same again: nothing to do. A new line: only that one.
     assert_eq!(paths(folder.path(), &line), [Path::new("./assets/items/items-sheet.png")]);
     std::fs::write(folder.path().join("items.txt"), format!("{items}a book | name=tome\n")).unwrap();
     assert_eq!(paths(folder.path(), &line)[0], Path::new("./assets/items/tome.png"));
     assert_eq!(names(&folder.path().join("assets/items")).len(), 5);
+    assert_eq!(picture(&painted).get_pixel(0, 0).0, [9, 9, 9, 255]);
 }
 
 #[test]

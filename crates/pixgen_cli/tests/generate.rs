@@ -76,6 +76,9 @@ fn a_sprite_says_how_to_draw_it_again() {
     std::fs::write(folder.path().join("b.sprite.ron"), &info.stdout).unwrap();
     assert_eq!(paths(folder.path(), &["generate", "--recipe=b.sprite.ron"]), [Path::new("output/b.png")]);
     assert_eq!(picture(&folder.path().join("a.png")), picture(&folder.path().join("output/b.png")));
+    // The sprite itself is a recipe too, and one that can be changed.
+    assert_eq!(paths(folder.path(), &["generate", "--recipe=a.png", "--colors=3"]), [Path::new("output/a.png")]);
+    assert!(colors(&picture(&folder.path().join("output/a.png"))).len() <= 3);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Journal {
     folder: PathBuf,
     decisions: HashMap<String, Decision>,
     taken: HashSet<String>,
+    /// The last number that was given to a name.
+    numbers: HashMap<String, u32>,
 }
 
 /// What a sprite of the batch is before anything is decided.
@@ -81,7 +83,7 @@ impl Journal {
             taken.insert(decision.name.clone());
             decisions.insert(decision.key.clone(), decision);
         }
-        Ok(Self { file, path, folder: folder.to_owned(), decisions, taken })
+        Ok(Self { file, path, folder: folder.to_owned(), decisions, taken, numbers: HashMap::new() })
     }
 
     /// Decides what is not decided yet, and keeps it for good before it returns.
@@ -121,6 +123,7 @@ impl Journal {
             self.decisions.remove(&decision.key);
             self.taken.remove(&decision.name);
         }
+        self.numbers.clear();
     }
 
     /// Another name for a sprite whose name somebody else took.
@@ -135,7 +138,9 @@ impl Journal {
     }
 
     fn add(&mut self, key: &str, stem: &str, seed: u64, text: &mut String) -> anyhow::Result<Decision> {
-        let name = free_stem(&self.folder, stem, &["png"], &self.taken)?;
+        let first = self.numbers.get(stem).map_or(1, |number| number + 1);
+        let (name, number) = free_stem(&self.folder, stem, &self.taken, first)?;
+        self.numbers.insert(stem.to_owned(), number);
         let decision = Decision { key: key.to_owned(), name, seed };
         text.push_str(&serde_json::to_string(&decision)?);
         text.push('\n');

@@ -178,13 +178,17 @@ impl Batch {
         self.folder.join(format!("{}.png", decision.name))
     }
 
-    /// Whether a sprite need not be drawn: it stands under its name, and says that it was drawn with its seed. Files are
-    /// renamed into place when they are whole, so one that is there is finished.
+    /// Whether a sprite need not be drawn: it stands under its name. Files are renamed into place when they are whole, so
+    /// one that is there is finished. A file that says it was drawn with another seed is somebody else's; one that says
+    /// nothing was painted over since, and stays.
     fn is_drawn(&self, item: &Item, joint: Option<&JointPalette>) -> bool {
         let is_ours = |path: &Path| {
-            let png = fs::read(path).ok();
-            let request = png.and_then(|png| Provenance::request_of(&png).ok().flatten());
-            request.is_some_and(|request| request.seed == Some(item.decision.seed))
+            let said = fs::read(path).ok().map(|png| Provenance::request_of(&png));
+            match said {
+                Some(Ok(Some(request))) => request.seed == Some(item.decision.seed),
+                Some(Ok(None)) => true,
+                Some(Err(_)) | None => false,
+            }
         };
         is_ours(&self.sprite(&item.decision)) || joint.is_some_and(|joint| is_ours(&joint.raw(&item.decision.name)))
     }

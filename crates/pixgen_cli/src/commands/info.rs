@@ -13,7 +13,7 @@ use crate::png_text::texts;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Sprites drawn by this program or by the plugin.
+    /// Sprites drawn by this program or by the plugin; also pictures of tools that write `parameters` into them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
@@ -37,11 +37,14 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
         for (keyword, text) in said.iter().filter(|(keyword, _)| keyword != "pixgen_request") {
             printer.note(&format!("  {keyword}: {}", text.replace('\n', "\n    ")));
         }
-        let Some(request) = Provenance::request_of(&png).or_usage_in(&place)? else {
-            return Err(usage(format!("{place} does not say how it was drawn: it is no sprite of this program")));
+        let Some(recovered) = Provenance::recover(&png).or_usage_in(&place)? else {
+            return Err(usage(format!("{place} does not say how it was drawn")));
         };
+        for note in &recovered.notes {
+            printer.warning(&format!("{place}: {note}"));
+        }
         // stdout is a recipe: `dgx-pixels info knight.png > knight.sprite.ron`.
-        printer.data(&ron::ser::to_string_pretty(&request, ron::ser::PrettyConfig::default())?);
+        printer.data(&ron::ser::to_string_pretty(&recovered.request, ron::ser::PrettyConfig::default())?);
     }
     Ok(Exit::Success)
 }
