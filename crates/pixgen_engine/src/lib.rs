@@ -13,7 +13,7 @@
 //!   whether it can be drawn.
 //! - `backend`, `loaded`, `sdxl`, `fake`, `device`, `embedded`, `fingerprint`: what draws.
 //! - `finish`, `picture`: from painted frames to a sprite, and pictures that users give.
-//! - `store`, `history`, `files`, `provenance`, `foreign`: what was drawn, and what it says of itself.
+//! - `store`, `history`, `files`, `provenance`, `recipe`, `foreign`: what was drawn, and what it says of itself.
 //! - `catalog`: which models and LoRAs there are.
 
 mod backend;

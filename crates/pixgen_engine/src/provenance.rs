@@ -2,8 +2,8 @@
 //!
 //! Text chunks: `pixgen_request` (the request as RON: draw it again), `parameters` (what other tools read,
 //! in the AUTOMATIC1111 format), `pixgen_model` (fingerprint of the weights), `pixgen_inputs` (hashes of the LoRAs, the
-//! autoencoder and the pictures that it began with), `pixgen_recipe` (hash of the recipe as it was asked for), `Software`, and `DigitalSourceType`, the IPTC term that says a
-//! picture was made by a trained model.
+//! autoencoder and the pictures that it began with), `pixgen_recipe` (hash of the recipe as it was asked for), `Software`,
+//! and `DigitalSourceType`, the IPTC term that says a picture was made by a trained model.
 
 use std::io::Cursor;
 
@@ -282,8 +282,13 @@ mod tests {
     fn the_request_comes_back_from_the_png_with_its_pixels() {
         let mut request = Request::new(Kind::Item, "une clé dorée, 金の鍵");
         request.seed = Some(9);
-        let provenance =
-            Provenance { request: request.clone(), model: "m abc".to_owned(), native_size_px: 16, inputs: Vec::new(), recipe: None };
+        let provenance = Provenance {
+            request: request.clone(),
+            model: "m abc".to_owned(),
+            native_size_px: 16,
+            inputs: Vec::new(),
+            recipe: None,
+        };
         let sprite = RgbaImage::from_fn(5, 3, |x, y| image::Rgba([x as u8, y as u8, 200, 255]));
         let png = provenance.encode(&sprite).unwrap();
         assert_eq!(Provenance::request_of(&png).unwrap(), Some(request));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo, Store};
+use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Store};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
@@ -159,6 +159,14 @@ impl GenJobs {
     pub fn submit(&mut self, request: Request, target: Option<GenPath>) -> JobId {
         let id = JobId::fresh();
         self.submit_as(id, request, target);
+        id
+    }
+
+    /// The same, in its turn among waiting jobs of more or less urgency.
+    pub fn submit_at(&mut self, priority: Priority, request: Request, target: Option<GenPath>) -> JobId {
+        let id = JobId::fresh();
+        self.records.push(JobRecord::new(id, request.clone(), target));
+        self.engine.submit_with(id, request, JobOptions { priority, tag: None });
         id
     }
 

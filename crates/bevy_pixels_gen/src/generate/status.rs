@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;
 use pixgen_api::{JobId, JobState};
+use pixgen_engine::process_bytes;
 
 use super::{GenJobs, GenerationProgress};
 use crate::PixelsGenSystems;
@@ -27,6 +28,8 @@ pub struct GenStatus {
     pub waiting: usize,
     /// The prompt of the job that runs.
     pub running: Option<String>,
+    /// Whether that job is halted between two steps.
+    pub paused: bool,
     /// Image of it that is being drawn, from 0.
     pub image: u32,
     /// Steps of that image that are done.
@@ -42,10 +45,12 @@ pub struct GenStatus {
 impl GenStatus {
     fn of(jobs: &GenJobs) -> Self {
         let count = |state: JobState| jobs.records().iter().filter(|record| record.state == state).count();
-        let running = jobs.records().iter().find(|record| record.state == JobState::Running);
+        let begun = |state: JobState| matches!(state, JobState::Running | JobState::Paused);
+        let running = jobs.records().iter().find(|record| begun(record.state));
         Self {
             waiting: count(JobState::Queued),
             running: running.map(|record| record.request.prompt.clone()),
+            paused: running.is_some_and(|record| record.state == JobState::Paused),
             image: running.map_or(0, |record| record.image),
             step: running.map_or(0, |record| record.step),
             steps: running.map_or(0, |record| record.steps),
@@ -105,28 +110,7 @@ fn measure_memory(mut next: Local<Option<Instant>>, mut diagnostics: Diagnostics
         return;
     }
     *next = Some(now + MEMORY_EVERY);
-    if let Some(mib) = resident_mib() {
-        diagnostics.add_measurement(&MEMORY, || mib);
-    }
-}
-
-/// Memory of this process that lies in RAM, from the kernel's status file.
-fn resident_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_kernel_says_how_much_memory_the_process_has() {
-        let before = super::resident_mib().unwrap();
-        let block = vec![1_u8; 64 << 20];
-        let after = super::resident_mib().unwrap();
-        assert!(after - before > 60.0, "{before} MiB before and {after} MiB after 64 MiB were written");
-        assert_eq!(block[block.len() - 1], 1);
+    if let Some(bytes) = process_bytes() {
+        diagnostics.add_measurement(&MEMORY, || bytes as f64 / f64::from(1 << 20));
     }
 }

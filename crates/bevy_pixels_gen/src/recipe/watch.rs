@@ -4,22 +4,25 @@
 //! edit is noticed with or without Bevy's `file_watcher`, and the main thread never waits for a disk.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError, mpsc::Receiver};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bevy::asset::{AssetPath, AssetServer};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{IoTaskPool, Task, block_on, poll_once};
-use pixgen_api::{GenPath, JobId, Request};
+use pixgen_api::{GenPath, JobId, Priority, Request};
 
 use super::files::{Files, Stamps};
 use super::loader::Seen;
-use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL};
+use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL, SpriteSheet};
 use crate::PixelsGenSystems;
 use crate::generate::{GenJobs, GenerationCancelled, GenerationDone, GenerationFailed, SpriteGenerated};
+use crate::source::SOURCE;
 
-/// Recipes that are given to the engine at a time: what the player asks for in between waits for these only.
+/// Recipes that are given to the engine at a time. What is asked for in between comes first anyway; this keeps the list of
+/// jobs short.
 const MAX_IN_FLIGHT: usize = 2;
 /// Time between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -38,6 +41,8 @@ pub struct RecipeBaked {
 /// A recipe that something in the game uses.
 #[derive(Default)]
 struct Tracked {
+    /// Keeps the recipe in memory while only parts of it are used: Bevy loads nothing again whose root is gone.
+    root: Option<Handle<SpriteSheet>>,
     files: Option<Files>,
     /// How the files looked to the loader; `None` while it is on its way to look again.
     stamps: Option<Stamps>,
@@ -46,6 +51,8 @@ struct Tracked {
     /// Waits for its turn in the backlog.
     wanted: Option<Request>,
     job: Option<(JobId, Request)>,
+    /// What the PNG was drawn for when it was last the right one.
+    fresh: Option<Request>,
     /// What was drawn, failed or was cancelled: not to be drawn again before the recipe changes.
     settled: Option<Request>,
     /// What the panel was told about it.
@@ -84,17 +91,26 @@ pub(super) fn add_to(seen: Receiver<Seen>, app: &mut App) {
 }
 
 /// Hears from the loader what recipes there are and which of them want to be drawn.
-fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
+fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: Res<AssetServer>) {
     let all: Vec<Seen> = watch.seen.get_mut().unwrap_or_else(PoisonError::into_inner).try_iter().collect();
     for Seen { path, files, stamps, outcome } in all {
         let RecipeWatch { tracked, backlog, .. } = &mut *watch;
         let recipe = tracked.entry(path.clone()).or_default();
         (recipe.files, recipe.stamps, recipe.version) = (files, stamps, recipe.version.wrapping_add(1));
+        let root = || assets.get_handle(path.clone()).unwrap_or_else(|| assets.load(path.clone()));
+        recipe.root.get_or_insert_with(root);
         let error = outcome.as_ref().err().map(|error| format!("{path}: {error}"));
         tell_panel(recipe, &mut jobs, error);
         let wanted = match outcome {
-            Ok((request, BakeState::Missing | BakeState::Stale)) => Some(request),
-            Ok((_, BakeState::Fresh | BakeState::ByHand | BakeState::Unchecked)) | Err(_) => None,
+            Ok((request, BakeState::Missing)) => Some(request),
+            // Where the recipe is as it was, somebody has put another sprite in its place while the game runs: the panel,
+            // or a version control system. That is what they want to see.
+            Ok((request, BakeState::Stale)) => Some(request).filter(|request| recipe.fresh.as_ref() != Some(request)),
+            Ok((request, BakeState::Fresh)) => {
+                recipe.fresh = Some(request);
+                None
+            }
+            Ok((_, BakeState::ByHand | BakeState::Unchecked)) | Err(_) => None,
         };
         if recipe.job.as_ref().map(|(_, request)| request) == wanted.as_ref() && wanted.is_some() {
             continue; // It is being drawn.
@@ -152,8 +168,12 @@ fn take_results(
                 // Until the loader has looked again, every look at the files would see a change.
                 recipe.stamps = None;
                 assets.reload(path.clone());
+                // The same file may be shown without its recipe.
+                let plain = (path.source().as_str() == Some(SOURCE)).then(|| AssetPath::from(target.asset_path()));
+                plain.iter().for_each(|plain| assets.reload(plain.clone()));
                 for (entity, sprite) in &sprites {
-                    if sprite.image.path().is_some_and(|shown| shown.without_label() == path) {
+                    let shown = sprite.image.path().map(AssetPath::without_label);
+                    if shown.is_some() && (shown.as_ref() == Some(&path) || shown == plain) {
                         commands.trigger(SpriteGenerated { entity, path: target.clone() });
                     }
                 }
@@ -194,14 +214,14 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
         // One that is not wanted any more has only left its place in the backlog behind.
         let Some(recipe) = tracked.get_mut(&path) else { continue };
         let Some(request) = recipe.wanted.take() else { continue };
-        let job = jobs.submit(request.clone(), None);
+        let job = jobs.submit_at(Priority::Low, request.clone(), None);
         recipe.job = Some((job, request));
         in_flight += 1;
     }
 }
 
 /// Looks at the files now and then, and has what changed loaded again.
-fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
+fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>, sheets: Res<Assets<SpriteSheet>>) {
     let watch = watch.bypass_change_detection();
     if let Some(look) = &mut watch.look {
         let Some(found) = block_on(poll_once(look)) else { return };
@@ -217,7 +237,9 @@ fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
             }
         }
     } else if Instant::now() >= watch.next_look && !watch.tracked.is_empty() {
-        watch.tracked.retain(|path, recipe| recipe.job.is_some() || recipe.wanted.is_some() || in_use(&assets, path));
+        watch.tracked.retain(|path, recipe| {
+            recipe.job.is_some() || recipe.wanted.is_some() || in_use(&assets, &sheets, path, recipe)
+        });
         let all = watch.tracked.iter().filter(|(_, recipe)| recipe.stamps.is_some());
         let all: Vec<_> =
             all.filter_map(|(path, recipe)| Some((path.clone(), recipe.version, recipe.files.clone()?))).collect();
@@ -227,8 +249,22 @@ fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>) {
     }
 }
 
-/// Whether anything holds a handle to the recipe or to a part of it.
-fn in_use(assets: &AssetServer, path: &AssetPath<'static>) -> bool {
-    let labels = [IMAGE_LABEL, LAYOUT_LABEL].map(|label| path.clone().with_label(label));
-    [path.clone()].iter().chain(&labels).any(|path| assets.get_handle_untyped(path).is_some())
+/// Whether anything but the watch holds a handle to the recipe or to a part of it.
+fn in_use(assets: &AssetServer, sheets: &Assets<SpriteSheet>, path: &AssetPath<'static>, recipe: &Tracked) -> bool {
+    let Some(root) = &recipe.root else { return true };
+    let parts_in_use = match sheets.get(root) {
+        Some(sheet) => holders(&sheet.image) > 1 || holders(&sheet.layout) > 1,
+        None => [IMAGE_LABEL, LAYOUT_LABEL]
+            .into_iter()
+            .any(|label| assets.get_handle_untyped(path.clone().with_label(label)).is_some()),
+    };
+    parts_in_use || holders(root) > 1
+}
+
+/// How many handles keep an asset alive.
+fn holders<A: Asset>(handle: &Handle<A>) -> usize {
+    match handle {
+        Handle::Strong(shared) => Arc::strong_count(shared),
+        Handle::Uuid(..) => 0,
+    }
 }
