@@ -52,7 +52,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l devic
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l size -d 'Edge of the sprite in pixels [default: 32]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l negative-prompt -d 'What to keep out of the picture' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l recipe -d 'Start from a recipe *.sprite.ron; everything else that is said changes it' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l recipe -d 'Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l palette -d 'Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l colors -d 'Most colours in the sprite, 2 to 256 [default: 16]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate" -l dither -d 'How few colours are made to look like more [default: none]' -r -f -a "none\t''
@@ -135,7 +135,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" 
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l size -d 'Edge of the sprite in pixels [default: 32]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l negative-prompt -d 'What to keep out of the picture' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l recipe -d 'Start from a recipe *.sprite.ron; everything else that is said changes it' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l recipe -d 'Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l palette -d 'Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l colors -d 'Most colours in the sprite, 2 to 256 [default: 16]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l dither -d 'How few colours are made to look like more [default: none]' -r -f -a "none\t''
@@ -211,7 +211,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l size -d 'Edge of the sprite in pixels [default: 32]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l negative-prompt -d 'What to keep out of the picture' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l recipe -d 'Start from a recipe *.sprite.ron; everything else that is said changes it' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l recipe -d 'Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l palette -d 'Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l colors -d 'Most colours in the sprite, 2 to 256 [default: 16]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l dither -d 'How few colours are made to look like more [default: none]' -r -f -a "none\t''
@@ -283,7 +283,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l device -
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l size -d 'Edge of the sprite in pixels [default: 32]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l negative-prompt -d 'What to keep out of the picture' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l recipe -d 'Start from a recipe *.sprite.ron; everything else that is said changes it' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l recipe -d 'Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l palette -d 'Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l colors -d 'Most colours in the sprite, 2 to 256 [default: 16]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l dither -d 'How few colours are made to look like more [default: none]' -r -f -a "none\t''
@@ -417,7 +417,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l device
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l size -d 'Edge of the sprite in pixels [default: 32]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l negative-prompt -d 'What to keep out of the picture' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l recipe -d 'Start from a recipe *.sprite.ron; everything else that is said changes it' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l recipe -d 'Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l palette -d 'Colours of the sprite: own, auto, a name of `dgx-pixels palettes`, a palette file, or #rrggbb,#rrggbb …' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l colors -d 'Most colours in the sprite, 2 to 256 [default: 16]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l dither -d 'How few colours are made to look like more [default: none]' -r -f -a "none\t''
