@@ -2,7 +2,13 @@
 //!
 //! The windows stand on Xvfb and are drawn by a software rasteriser, as in `window.rs`. The playtest is tested there.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
 
 #[allow(dead_code, reason = "the playtest's test uses the rest")]
 mod screen;

@@ -4,7 +4,13 @@
 //! lavapipe), uses it with `xdotool` as a person would, and reads the screen. With `UPDATE_SNAPSHOTS=1` the
 //! screenshots become the README's pictures.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
 
 #[allow(dead_code, reason = "the tests of the examples use the rest")]
 #[path = "screen.rs"]
