@@ -1,7 +1,7 @@
 //! What `--json` prints: one event a line on stdout, for programs.
 //!
-//! Fields are only ever added; a reader should skip events and fields that it does not know. There is no time in them, so
-//! that the same command with the same seed prints the same lines.
+//! Fields are only ever added; a reader should skip events and fields that it does not know. There is no time in them,
+//! so that the same command with the same seed prints the same lines.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! `dgx-pixels`: pixel-art sprites from prompts, in a terminal.
 //!
-//! stdout is data: the paths of the files written, one a line, or one event a line with `--json`. Everything else goes to
-//! stderr.
+//! stdout is data: the paths of the files written, one a line, or one event a line with `--json`. Everything else goes
+//! to stderr.
 
 mod batch;
 mod commands;

@@ -140,7 +140,8 @@ pub(crate) fn add(models_dir: &Path, name: &str, path: &Path) -> anyhow::Result<
     write_list(models_dir, &list)
 }
 
-/// Forgets a model that was added, or removes the files of one that lies in the models folder. Returns what was removed.
+/// Forgets a model that was added, or removes the files of one that lies in the models folder. Returns what was
+/// removed.
 ///
 /// # Errors
 /// When there is none of this name, or the disk refuses.

@@ -128,8 +128,8 @@ impl FileSet {
     }
 }
 
-/// Writes a file that is not there yet, whole or not at all; `false` when the name is taken. Two programs that write the
-/// same name at the same moment cannot both succeed.
+/// Writes a file that is not there yet, whole or not at all; `false` when the name is taken. Two programs that write
+/// the same name at the same moment cannot both succeed.
 ///
 /// # Errors
 /// When the folder cannot be made or the disk refuses.

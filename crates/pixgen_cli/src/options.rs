@@ -25,7 +25,8 @@ pub(crate) struct DrawOptions {
     /// What to keep out of the picture.
     #[arg(long, value_name = "WORDS", help_heading = "Prompt")]
     pub(crate) negative_prompt: Option<String>,
-    /// Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes it.
+    /// Start from a recipe *.sprite.ron, or from a PNG that says how it was drawn; everything else that is said changes
+    /// it.
     #[arg(long, value_name = "FILE", help_heading = "Prompt")]
     pub(crate) recipe: Option<PathBuf>,
 
@@ -146,8 +147,8 @@ impl DrawOptions {
         }
     }
 
-    /// The request that these options make of a kind and a prompt. Options win over the style, the style over the settings
-    /// and those over the recipe.
+    /// The request that these options make of a kind and a prompt. Options win over the style, the style over the
+    /// settings and those over the recipe.
     ///
     /// # Errors
     /// A name that is not known, a file that cannot be read, or a number out of range.
@@ -195,8 +196,8 @@ impl DrawOptions {
         Ok(request)
     }
 
-    /// Fills the options that name files. They are looked for now: a missing one must not be found out after the model is
-    /// loaded.
+    /// Fills the options that name files. They are looked for now: a missing one must not be found out after the model
+    /// is loaded.
     fn apply_files(&self, surroundings: &Surroundings, request: &mut Request) -> anyhow::Result<()> {
         if !self.loras.is_empty() {
             request.loras = self.loras.iter().map(|lora| surroundings.lora(lora)).collect::<Result<_, _>>()?;
@@ -228,7 +229,8 @@ pub(crate) fn option_names() -> Vec<String> {
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
 }
 
-/// Reads a recipe: a `*.sprite.ron`, or a PNG that says how it was drawn, also one of the tools that write `parameters`.
+/// Reads a recipe: a `*.sprite.ron`, or a PNG that says how it was drawn, also one of the tools that write
+/// `parameters`.
 ///
 /// # Errors
 /// When it cannot be read, is no RON, or asks for what cannot be drawn.

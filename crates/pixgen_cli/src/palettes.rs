@@ -9,8 +9,8 @@ use pixgen_art::palette::format::Format;
 use crate::exit::{OrUsage, usage};
 use crate::nearest::unknown;
 
-/// Reads a palette from what the user wrote: `own`, `auto`, a name, a file, or colours with commas between them. A file's
-/// colours are taken over, so that the sprite can be drawn again without the file.
+/// Reads a palette from what the user wrote: `own`, `auto`, a name, a file, or colours with commas between them. A
+/// file's colours are taken over, so that the sprite can be drawn again without the file.
 ///
 /// # Errors
 /// When it is none of these, with the nearest name.

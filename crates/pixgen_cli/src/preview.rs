@@ -12,8 +12,8 @@ const MAX_COLUMNS: u32 = 64;
 /// Edge that sprites are enlarged to for terminals that show true pixels.
 const EDGE_PX: u32 = 256;
 
-/// Shows a sprite, if a terminal looks at stdout; otherwise it is said that none does. A preview is a courtesy: it never
-/// fails a command.
+/// Shows a sprite, if a terminal looks at stdout; otherwise it is said that none does. A preview is a courtesy: it
+/// never fails a command.
 pub(crate) fn show(sprite: &RgbaImage, context: &Context) {
     let printer = &context.printer;
     if printer.is_json() || !std::io::stdout().is_terminal() {

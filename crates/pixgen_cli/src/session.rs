@@ -44,7 +44,8 @@ impl Session {
             None => tempfile::tempdir(),
         };
         let work = work.context("making a working folder")?;
-        // The command line has no history to keep: the engine works in a folder of its own, and sprites are taken out of it.
+        // The command line has no history to keep: the engine works in a folder of its own, and sprites are taken out
+        // of it.
         let mut engine = EngineConfig::sdxl(config.device, work.path(), work.path());
         // There is no game to spare a core for.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -97,8 +97,8 @@ impl Style {
         pairs.join(" ")
     }
 
-    /// Puts the style's words into a request. The embedded model is spared them: it has only learned what things are, and
-    /// reads 32 tokens.
+    /// Puts the style's words into a request. The embedded model is spared them: it has only learned what things are,
+    /// and reads 32 tokens.
     pub(crate) fn dress(&self, request: &mut Request) {
         if request.model == ModelRef::Embedded {
             return;

@@ -1,5 +1,5 @@
-//! Tiles that fit to each other: the variations of a tile share its outermost pixels, so that what meets at a seam is the
-//! same whichever two of them lie side by side.
+//! Tiles that fit to each other: the variations of a tile share its outermost pixels, so that what meets at a seam is
+//! the same whichever two of them lie side by side.
 
 use anyhow::Context;
 use image::{GrayImage, Luma, RgbaImage};
@@ -117,7 +117,8 @@ pub(crate) fn with_ring_of(tile: &RgbaImage, first: &RgbaImage, mask: &GrayImage
 /// Draws a set of tiles. `draw` paints one at the drawing size; `tell` hears what happens.
 ///
 /// A first tile whose own seams are seen is drawn again with the next seed, and so is a variation that does not fit to
-/// the tiles before it, equals one of them, or stands in the ring as in a frame. When `tries` drawings did not help, the best one is taken and mended.
+/// the tiles before it, equals one of them, or stands in the ring as in a frame. When `tries` drawings did not help,
+/// the best one is taken and mended.
 ///
 /// # Errors
 /// What `draw` returns.

@@ -1,5 +1,5 @@
-//! One palette for all sprites of a batch. They are drawn with colours of their own and wait beside the journal until the
-//! last one is there; then the palette is chosen, once and for all, and they are put in place in its colours.
+//! One palette for all sprites of a batch. They are drawn with colours of their own and wait beside the journal until
+//! the last one is there; then the palette is chosen, once and for all, and they are put in place in its colours.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! What a batch has decided: which line gets which name and which seed. It is written before anything is drawn, so that a
-//! batch that was killed goes on under the same names, draws nothing twice and loses nothing.
+//! What a batch has decided: which line gets which name and which seed. It is written before anything is drawn, so that
+//! a batch that was killed goes on under the same names, draws nothing twice and loses nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, TryLockError};

@@ -178,9 +178,9 @@ impl Batch {
         self.folder.join(format!("{}.png", decision.name))
     }
 
-    /// Whether a sprite need not be drawn: it stands under its name. Files are renamed into place when they are whole, so
-    /// one that is there is finished. A file that says it was drawn with another seed is somebody else's; one that says
-    /// nothing was painted over since, and stays.
+    /// Whether a sprite need not be drawn: it stands under its name. Files are renamed into place when they are whole,
+    /// so one that is there is finished. A file that says it was drawn with another seed is somebody else's; one that
+    /// says nothing was painted over since, and stays.
     fn is_drawn(&self, item: &Item, joint: Option<&JointPalette>) -> bool {
         let is_ours = |path: &Path| {
             let said = fs::read(path).ok().map(|png| Provenance::request_of(&png));

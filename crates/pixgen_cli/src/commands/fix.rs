@@ -228,8 +228,8 @@ fn read_all(inputs: &[(PathBuf, PathBuf)], context: &Context) -> anyhow::Result<
     Ok((pictures, failed))
 }
 
-/// Fixes pictures with one palette: each is brought to its own size first, and then all of them go through the other steps
-/// together.
+/// Fixes pictures with one palette: each is brought to its own size first, and then all of them go through the other
+/// steps together.
 fn fix_jointly(pictures: &[Picture], options: &PixelArt, size: Option<Target>) -> anyhow::Result<Vec<RgbaImage>> {
     let mut sprites = Vec::new();
     for picture in pictures {

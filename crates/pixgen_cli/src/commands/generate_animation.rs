@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
     gif_scale: u32,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
-    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron, PROMPT.json and PROMPT.gif.
+    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron, PROMPT.json and
+    /// PROMPT.gif.
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
     /// Show the frames in the terminal.

@@ -255,8 +255,8 @@ fn write(
     Ok(written)
 }
 
-/// The fewest columns that make full rows no higher than wide, up to twice as wide as high: 8 tiles lie in 4 columns. Where
-/// there are none, as for 7 tiles, the last row has a gap.
+/// The fewest columns that make full rows no higher than wide, up to twice as wide as high: 8 tiles lie in 4 columns.
+/// Where there are none, as for 7 tiles, the last row has a gap.
 fn columns(tiles: usize) -> u32 {
     let square = (1..=tiles).find(|columns| columns * columns >= tiles).unwrap_or(1);
     let full = (square..=2 * square).find(|columns| tiles.is_multiple_of(*columns) && columns * columns <= 2 * tiles);

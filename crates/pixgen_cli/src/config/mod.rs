@@ -1,5 +1,5 @@
-//! Settings that outlive a command: flags win over environment variables, those over the configuration file, that over the
-//! defaults. Every setting is one line of [`KEYS`].
+//! Settings that outlive a command: flags win over environment variables, those over the configuration file, that over
+//! the defaults. Every setting is one line of [`KEYS`].
 
 mod file;
 mod places;
