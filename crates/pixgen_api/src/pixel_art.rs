@@ -29,6 +29,9 @@ pub struct PixelArt {
     pub palette: PaletteSource,
     /// Most colours in the sprite, 2 to 256. `None` keeps all of them up to 256; a palette that is given is used whole.
     pub colors: Option<u32>,
+    /// Whether the shades of one hue keep their order of lightness in a palette that has other ones: a lighter shade never
+    /// becomes the darker one, at the price of colours that are a little further away. Not with dithering.
+    pub ramps: bool,
     /// How few colours are made to look like more.
     pub dither: Dither,
     /// How strong the dithering is, 0 (none) to 1.
@@ -63,6 +66,7 @@ impl Default for PixelArt {
             outline_bias: 0.0,
             palette: PaletteSource::default(),
             colors: None,
+            ramps: false,
             dither: Dither::default(),
             dither_strength: 1.0,
             background: Background::default(),
@@ -132,6 +136,7 @@ struct GenerationFields {
     outline_bias: f32,
     palette: PaletteSource,
     colors: Option<u32>,
+    ramps: bool,
     dither: Dither,
     dither_strength: f32,
     background: Background,
@@ -376,6 +381,7 @@ mod tests {
             outline_bias: 0.5,
             palette: PaletteSource::Colors(vec![HexColor([255, 136, 0]), HexColor([0, 0, 1])]),
             colors: Some(2),
+            ramps: true,
             dither: Dither::FloydSteinberg,
             dither_strength: 0.25,
             background: Background::KeyColor(HexColor([255, 0, 255])),

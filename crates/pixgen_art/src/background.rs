@@ -75,10 +75,15 @@ fn encoded(pixel: &Rgba<u8>) -> Lab {
     rgb_of(pixel).map(|value| f32::from(value) / 255.0)
 }
 
+/// Chroma in OKLab from which a background is a key colour: mixed with it even a black outline is coloured.
+const KEY_CHROMA: f32 = 0.1;
+
 /// Takes the tint of the background off the rim of a cut-out sprite. `before` is the picture that `cut` was made from.
 ///
 /// A rim pixel whose colour is a mixture of the background beside it and of the drawn pixel behind it shows an edge that
-/// was painted soft. It takes the colour behind it or, with more than 60 % background, becomes transparent.
+/// was painted soft. It takes the colour behind it or, with more than 60 % background, becomes transparent. Before a
+/// background as vivid as a key colour, a mixture with the sprite's darkest colour counts as well: of an outline of one
+/// pixel nothing unmixed may be left beside it.
 #[must_use]
 pub fn despill(before: &RgbaImage, cut: &RgbaImage) -> RgbaImage {
     let mut clean = cut.clone();
@@ -86,29 +91,41 @@ pub fn despill(before: &RgbaImage, cut: &RgbaImage) -> RgbaImage {
         return clean;
     }
     let was_removed = |x: u32, y: u32| cut.get_pixel(x, y).0[3] == 0 && before.get_pixel(x, y).0[3] > 0;
+    let drawn = cut.pixels().filter(|pixel| pixel.0[3] > 0);
+    let lightness = |pixel: &Rgba<u8>| lab(rgb_of(pixel))[0];
+    let darkest = drawn.min_by(|a, b| lightness(a).total_cmp(&lightness(b)).then(a.0.cmp(&b.0))).copied();
     for (x, y, pixel) in cut.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[3] > 0) {
         let ground = neighbors(cut, x, y).filter(|(x, y)| was_removed(*x, *y));
         let Some(ground) = weighted_mean(ground.map(|(x, y)| (encoded(before.get_pixel(x, y)), 1.0))) else {
             continue;
         };
-        let own = encoded(pixel);
         // Of the drawn neighbours the one that is least like the background is what lies behind the rim.
         let behind = neighbors(cut, x, y).map(|(x, y)| *cut.get_pixel(x, y)).filter(|near| near.0[3] > 0);
         let far = |pixel: &Rgba<u8>| distance_squared(encoded(pixel), ground);
-        let Some(behind) = behind.max_by(|a, b| far(a).total_cmp(&far(b)).then(a.0.cmp(&b.0))) else { continue };
-        let body = encoded(&behind);
-        let axis = [0, 1, 2].map(|part| ground[part] - body[part]);
-        let length = axis.iter().map(|part| part * part).sum::<f32>();
-        if length < MIN_CONTRAST * MIN_CONTRAST {
-            continue;
-        }
-        let share = (0..3).map(|part| (own[part] - body[part]) * axis[part]).sum::<f32>() / length;
-        let mixture = [0, 1, 2].map(|part| body[part] + share * axis[part]);
-        if distance_squared(mixture, own) < MIXTURE * MIXTURE && (SPILL_FROM..1.0).contains(&share) {
-            clean.put_pixel(x, y, if share > HALO_FROM { Rgba([0; 4]) } else { behind });
+        let behind = behind.max_by(|a, b| far(a).total_cmp(&far(b)).then(a.0.cmp(&b.0)));
+        let [_, a, b] = lab(ground.map(|part| (255.0 * part).round() as u8));
+        let line = darkest.filter(|_| behind.is_some() && a.hypot(b) >= KEY_CHROMA);
+        let bodies = [behind, line].into_iter().flatten();
+        let mut spilled = bodies.filter_map(|body| Some((body, share_of_ground(pixel, &body, ground)?)));
+        if let Some((body, share)) = spilled.next() {
+            clean.put_pixel(x, y, if share > HALO_FROM { Rgba([0; 4]) } else { body });
         }
     }
     clean
+}
+
+/// How much of the background a mixture of it and of `body` has; `None` for what is no such mixture or has too little.
+fn share_of_ground(pixel: &Rgba<u8>, body: &Rgba<u8>, ground: Lab) -> Option<f32> {
+    let (own, body) = (encoded(pixel), encoded(body));
+    let axis = [0, 1, 2].map(|part| ground[part] - body[part]);
+    let length = axis.iter().map(|part| part * part).sum::<f32>();
+    if length < MIN_CONTRAST * MIN_CONTRAST {
+        return None;
+    }
+    let share = (0..3).map(|part| (own[part] - body[part]) * axis[part]).sum::<f32>() / length;
+    let mixture = [0, 1, 2].map(|part| body[part] + share * axis[part]);
+    let is_mixture = distance_squared(mixture, own) < MIXTURE * MIXTURE && (SPILL_FROM..1.0).contains(&share);
+    is_mixture.then_some(share)
 }
 
 /// Which pixels are background, in reading order; `None` where no background is found.
@@ -389,6 +406,20 @@ mod tests {
         let sharp = ring(|_, _| [0, 255, 0]);
         let cut = remove_background(&sharp, &BackgroundOptions::default());
         assert_eq!(despill(&sharp, &cut), cut);
+    }
+
+    #[test]
+    fn a_thin_black_line_before_a_key_colour_is_black_again() {
+        // White, then a line of one pixel that is half green everywhere.
+        let picture = RgbaImage::from_fn(16, 16, |x, y| match x.min(y).min(15 - x).min(15 - y) {
+            0..3 => Rgba([0, 220, 60, 255]),
+            3 => Rgba([6, 118, 34, 255]),
+            _ if x == 8 && y == 8 => Rgba([8, 8, 10, 255]),
+            _ => Rgba([240, 240, 240, 255]),
+        });
+        let clean = despill(&picture, &remove_background(&picture, &BackgroundOptions::default()));
+        assert_eq!(clean.get_pixel(3, 7).0, [8, 8, 10, 255]);
+        assert!(clean.pixels().all(|pixel| pixel.0[3] == 0 || pixel.0[1] <= pixel.0[0].max(pixel.0[2])));
     }
 
     #[test]

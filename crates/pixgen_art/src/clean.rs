@@ -6,7 +6,7 @@ use pixgen_api::{OutlineEdit, OutlineSide, Symmetry};
 use crate::alpha::neighbors;
 use crate::frame::bounding_box;
 use crate::oklab::{distance_squared, lab, rgb_of};
-use crate::outline::{Outline, add_outline, dark_rim};
+use crate::outline::{Outline, add_outline, corner_rim, dark_rim};
 
 /// Colours of one line lie within this of each other.
 const LINE_DELTA_E: f32 = 0.06;
@@ -19,8 +19,9 @@ const MAX_PASSES: usize = 16;
 
 /// Thins lines that are one pixel wide and doubled at their corners, and takes bumps of one pixel off the silhouette.
 ///
-/// A doubled corner is a rim pixel of a dark line whose two neighbours in the line touch each other at a corner without
-/// it: it takes the colour of what lies behind it. A bump is a drawn pixel with one drawn neighbour only, which is part of
+/// A doubled corner is a pixel of an outline whose two neighbours in the line touch each other at a corner without it, on
+/// the figure's side of a staircase: it takes the colour beside it, so that the outline stays closed and the silhouette
+/// the same. A bump is a drawn pixel with one drawn neighbour only, which is part of
 /// a straight edge: it becomes transparent. The sprite must not shrink away, so that shapes of less than 3 pixels in
 /// any direction stay.
 #[must_use]
@@ -88,12 +89,13 @@ fn behind_doubled_corner(image: &RgbaImage, x: u32, y: u32) -> Option<Rgba<u8>> 
         // Both arms go on in the same diagonal: a staircase, not the corner of a box.
         let goes_on = same(dx, -dy) != same(-dx, dy) || (same(dx, -dy) && same(-dx, dy));
         let (within, beside, below) = (at(image, x + dx, y + dy), at(image, x - dx, y), at(image, x, y - dy));
+        // Only where the figure lies behind the bend: on the other side of the line its colour would stand outside.
+        let is_inside = within.0[3] == 0 && beside.0[3] > 0 && below.0[3] > 0;
         let is_closed = same(2 * dx, 0) != same(0, 2 * dy) || !(same(2 * dx, 0) || same(0, 2 * dy));
-        // The figure's side of the bend gives the colour; the outline stays closed at the corner.
-        let fill = if beside.0[3] > 0 { beside } else { within };
-        let is_rim = (beside.0[3] > 0) != (within.0[3] > 0) && (beside.0[3] > 0) == (below.0[3] > 0);
-        if is_corner && goes_on && is_closed && is_rim && lab(rgb_of(&fill))[0] > color[0] {
-            return Some(fill);
+        // Equal to the line itself it would be a thick line, not a doubled corner.
+        let is_lighter = |fill: &Rgba<u8>| lab(rgb_of(fill))[0] > color[0];
+        if is_corner && goes_on && is_closed && is_inside && is_lighter(&beside) && is_lighter(&below) {
+            return Some(beside);
         }
     }
     None
@@ -114,7 +116,8 @@ pub fn edit_outline(image: &RgbaImage, edit: &OutlineEdit) -> RgbaImage {
         OutlineEdit::Recolor { color } => {
             let [r, g, b] = color.0;
             let mut recolored = image.clone();
-            for (x, y) in dark_rim(image) {
+            let dark = dark_rim(image);
+            for (x, y) in doubled_corners(image, &dark).into_iter().chain(dark) {
                 recolored.put_pixel(x, y, Rgba([r, g, b, u8::MAX]));
             }
             recolored
@@ -140,24 +143,39 @@ fn add_missing(image: &RgbaImage, outline: &Outline) -> RgbaImage {
     outlined
 }
 
+/// The commonest colour of pixels, of equally common ones the last by value.
+fn commonest(image: &RgbaImage, places: &[(u32, u32)]) -> Option<[u8; 3]> {
+    let mut colors: Vec<[u8; 3]> = places.iter().map(|(x, y)| rgb_of(image.get_pixel(*x, *y))).collect();
+    colors.sort_unstable();
+    colors.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0])
+}
+
+/// Whether two colours belong to one line.
+fn is_one_line(a: [u8; 3], b: [u8; 3]) -> bool {
+    distance_squared(lab(a), lab(b)) < LINE_DELTA_E * LINE_DELTA_E
+}
+
+/// What belongs to an outline and touches the outside at a corner only: a line that is doubled where it bends.
+fn doubled_corners(image: &RgbaImage, dark: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let Some(commonest) = commonest(image, dark) else { return Vec::new() };
+    let mut corners = corner_rim(image);
+    corners.retain(|(x, y)| is_one_line(rgb_of(image.get_pixel(*x, *y)), commonest));
+    corners
+}
+
 /// Takes off the line on the rim where most of the rim is dark and of one colour.
 fn without_outline(image: &RgbaImage) -> RgbaImage {
     let rim = crate::outline::inner_rim(image);
     let dark = dark_rim(image);
-    let mut colors: Vec<[u8; 3]> = dark.iter().map(|(x, y)| rgb_of(image.get_pixel(*x, *y))).collect();
-    colors.sort_unstable();
-    let commonest = colors.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| lab(run[0]));
-    let Some(commonest) = commonest else { return image.clone() };
-    let is_line = |(x, y): &&(u32, u32)| {
-        distance_squared(lab(rgb_of(image.get_pixel(*x, *y))), commonest) < LINE_DELTA_E * LINE_DELTA_E
-    };
-    let line: Vec<_> = dark.iter().filter(is_line).collect();
+    let Some(commonest) = commonest(image, &dark) else { return image.clone() };
+    let mut line = dark.clone();
+    line.retain(|(x, y)| is_one_line(rgb_of(image.get_pixel(*x, *y)), commonest));
     if (line.len() as f32) < OUTLINED_FROM * rim.len() as f32 {
         return image.clone();
     }
     let mut bare = image.clone();
-    for (x, y) in line {
-        bare.put_pixel(*x, *y, Rgba([0; 4]));
+    for (x, y) in line.into_iter().chain(doubled_corners(image, &dark)) {
+        bare.put_pixel(x, y, Rgba([0; 4]));
     }
     // A figure that is nothing but line is no figure with an outline.
     if bounding_box(&bare).is_some() { bare } else { image.clone() }
@@ -212,6 +230,8 @@ mod tests {
         let black = |image: &RgbaImage| image.pixels().filter(|pixel| **pixel == BLACK).count();
         assert!(black(&thin) < black(&doubled) - 2, "{} of {}", black(&thin), black(&doubled));
         assert_eq!(smooth_jaggies(&thin), thin);
+        // Both kinds of corner were there; only those on the figure's side went, so that nothing red lies bare.
+        assert_eq!(thin, drawing(&["##....", "rr#...", "rrr#..", "rrrr#.", "rrrrr#", "rrrrr#"]));
         let clean = drawing(&["#.....", "r#....", "rr#...", "rrr#..", "rrrr#.", "rrrrr#"]);
         assert_eq!(smooth_jaggies(&clean), clean);
     }
@@ -243,6 +263,18 @@ mod tests {
             assert!(bare.pixels().filter(|pixel| **pixel == BLACK).count() <= 4);
             assert_eq!(edit_outline(&body, &OutlineEdit::Remove), body);
         }
+    }
+
+    #[test]
+    fn the_doubled_corners_of_an_outline_go_with_it() {
+        let outlined = drawing(&["..####..", ".##rr##.", "##rrrr##", "#rrrrrr#", "##rrrr##", ".##rr##.", "..####.."]);
+        let bare = edit_outline(&outlined, &OutlineEdit::Remove);
+        assert_eq!(
+            bare,
+            drawing(&["........", "...rr...", "..rrrr..", ".rrrrrr.", "..rrrr..", "...rr...", "........"])
+        );
+        let recolored = edit_outline(&outlined, &OutlineEdit::Recolor { color: HexColor([20, 30, 90]) });
+        assert!(recolored.pixels().all(|pixel| *pixel != BLACK));
     }
 
     #[test]

@@ -85,6 +85,17 @@ pub(crate) fn inner_rim(image: &RgbaImage) -> Vec<(u32, u32)> {
     rim(image, OutlineSide::Inner, false)
 }
 
+/// The drawn pixels that touch a transparent one at a corner only, in reading order.
+pub(crate) fn corner_rim(image: &RgbaImage) -> Vec<(u32, u32)> {
+    let mut corners = rim(image, OutlineSide::Inner, true);
+    let (width, height) = image.dimensions();
+    corners.retain(|(x, y)| {
+        let is_inside = *x > 0 && *y > 0 && x + 1 < width && y + 1 < height;
+        is_inside && around(image, *x, *y, false).all(|near| is_drawn(image, near))
+    });
+    corners
+}
+
 /// The rim pixels that are an outline: darker in OKLab than the mean of their drawn neighbours that are not rim, by at
 /// least 0.05, or without any such neighbour (a line one pixel wide is its own outline).
 pub(crate) fn dark_rim(image: &RgbaImage) -> Vec<(u32, u32)> {

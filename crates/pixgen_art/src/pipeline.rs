@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use image::RgbaImage;
-use pixgen_api::{Anchor, Background, Downscale, MAX_COLORS, OutlineEdit, PaletteSource, PixelArt, Scale};
+use pixgen_api::{Anchor, Background, Dither, Downscale, MAX_COLORS, OutlineEdit, PaletteSource, PixelArt, Scale};
 
 use crate::alpha::{OPAQUE_FROM, binary_alpha, opaque, remove_specks};
 use crate::background::{BackgroundOptions, despill, remove_background};
@@ -192,6 +192,10 @@ impl Pipeline {
             }
             (None, OutlineEdit::Keep | OutlineEdit::Remove) => Palette::reduced_jointly(images.iter(), most),
         };
+        if options.ramps && options.dither == Dither::None {
+            images.clone_from_slice(&palette.apply_in_order(images));
+            return;
+        }
         for image in images {
             *image = dither(image, &palette, options.dither, options.dither_strength);
         }

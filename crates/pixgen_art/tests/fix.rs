@@ -152,11 +152,11 @@ proptest! {
             picture.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
         }
         let large = scale::enlarge(&picture, factor).unwrap();
-        for preset in presets() {
-            let first = PixelArt { scale: Scale::Factor(factor as f32), ..preset.options.clone() };
+        for (preset, ramps) in presets().into_iter().flat_map(|preset| [(preset.clone(), false), (preset, true)]) {
+            let first = PixelArt { scale: Scale::Factor(factor as f32), ramps, ..preset.options };
             let once = fix(&large, &first).unwrap();
-            let again = PixelArt { scale: Scale::Factor(1.0), ..preset.options };
-            prop_assert_eq!(fix(&once, &again).unwrap(), once, "{}", preset.name);
+            let again = PixelArt { scale: Scale::Factor(1.0), ..first };
+            prop_assert_eq!(fix(&once, &again).unwrap(), once, "{} {}", preset.name, ramps);
         }
     }
 
@@ -193,6 +193,25 @@ fn frames_share_one_palette_and_every_step_is_timed() {
     assert_eq!(Palette::new(all).len(), 8);
     let names: Vec<_> = finished.steps.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["scale", "alpha", "specks", "colours"]);
+}
+
+#[test]
+fn ramps_are_kept_in_order_over_all_frames_when_asked_for() {
+    // Of these two blues of one ramp the lighter one is nearest to the palette's darker colour.
+    let [dark, light] = [[64, 64, 150], [80, 84, 205]];
+    let frame = |[r, g, b]: [u8; 3]| RgbaImage::from_pixel(4, 4, Rgba([r, g, b, 255]));
+    let frames = [frame(dark), frame(light)];
+    let colors = [[30, 30, 230], [96, 96, 110]].map(pixgen_api::HexColor).to_vec();
+    let colors_of = |ramps: bool| {
+        let palette = pixgen_api::PaletteSource::Colors(colors.clone());
+        let pipeline = Pipeline::new(&PixelArt { palette, ramps, ..options(1) }).unwrap();
+        let images = pipeline.run_jointly(&frames).unwrap().images;
+        images.iter().map(|image| Palette::of(image).colors()[0]).collect::<Vec<_>>()
+    };
+    let [grey, blue] = [[96, 96, 110], [30, 30, 230]];
+    assert_eq!(Palette::new([grey, blue]).colors(), [blue, grey], "blue is the darker one");
+    assert_eq!(colors_of(false), [grey, blue], "turned round");
+    assert_eq!(colors_of(true), [blue, blue], "of all ways that keep the order the one with the least error");
 }
 
 #[test]

@@ -58,10 +58,17 @@ pub fn picture(bytes: &[u8]) {
     }
 }
 
-/// A PNG whose text chunks may hold a request.
+/// A PNG whose text chunks may hold a request, ours or another tool's parameters.
 #[cfg(feature = "engine")]
 pub fn png_text(bytes: &[u8]) {
-    if let Err(error) = pixgen_engine::Provenance::request_of(bytes) {
-        assert!(!error.to_string().is_empty());
+    use pixgen_engine::Provenance;
+    match (Provenance::request_of(bytes), Provenance::recover(bytes)) {
+        (Ok(Some(request)), Ok(Some(recovered))) => {
+            // As text, since a number may be NaN, which equals nothing.
+            assert_eq!(format!("{request:?}"), format!("{:?}", recovered.request), "the two readers differ");
+        }
+        (Ok(Some(_)), other) => panic!("a request was read and not recovered: {other:?}"),
+        (Err(error), _) | (_, Err(error)) => assert!(!error.to_string().is_empty()),
+        (Ok(None), Ok(_)) => {}
     }
 }

@@ -8,6 +8,7 @@
 
 mod classic;
 pub mod format;
+mod ramp;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
