@@ -13,6 +13,7 @@
 //! - `prompt`, `tokenizer`, `clip`, `text`: from a prompt with emphasis to what the UNet is told of it.
 //! - `unet`, `vae`: the two networks; `nn`: their layers, each with a fast version for the CPU beside its reference.
 //! - [`scheduler`], `noise`, `guidance`: the solvers, torch's random numbers, and classifier-free guidance.
+//! - `cuda`: both networks as fused operations on NVIDIA cards.
 //! - `preview`: cheap pictures of latents.
 //! - `pipeline`: all of it together, and the loop of a run.
 //! - `tests/parity/README.md`: how the references of the tests are made.
@@ -25,6 +26,8 @@
 mod checkpoint;
 mod clip;
 mod config;
+#[cfg(feature = "cuda")]
+mod cuda;
 #[cfg(feature = "download")]
 mod download;
 mod error;
@@ -59,6 +62,8 @@ mod test_support;
 extern crate self as pixgen_sdxl;
 
 pub use checkpoint::{Architecture, FileKind, FileSummary, LoadOptions, LoadReport};
+#[cfg(feature = "cuda")]
+pub use cuda::GpuMemory;
 #[cfg(feature = "download")]
 pub use download::{DownloadProgress, HubModel};
 pub use error::Error;

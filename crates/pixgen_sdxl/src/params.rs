@@ -21,11 +21,24 @@ struct Param {
     row: usize,
     /// The weight's own shape, as in diffusers.
     shape: Shape,
+    /// Whether `storage` has a convolution's input channels last: (outputs, height, width, inputs).
+    channels_last: bool,
 }
 
 impl Params {
     pub(crate) fn insert(&mut self, name: String, storage: &Tensor, row: usize, shape: Shape) {
-        self.entries.insert(name, Param { storage: storage.clone(), row, shape });
+        self.entries.insert(name, Param { storage: storage.clone(), row, shape, channels_last: false });
+    }
+
+    /// A convolution's weight that lies channels-last; `shape` is its own, (outputs, inputs, height, width).
+    pub(crate) fn insert_channels_last(&mut self, name: String, storage: &Tensor, shape: Shape) {
+        self.entries.insert(name, Param { storage: storage.clone(), row: 0, shape, channels_last: true });
+    }
+
+    /// Whether there is a weight of this name.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
     }
 
     /// Names and shapes, in the order of the names.
@@ -41,18 +54,22 @@ impl Params {
     /// What the layer computes with, in the weight's own shape and dtype: a view that changes with the next
     /// [`write`](Self::write).
     pub(crate) fn view(&self, name: &str) -> Result<Tensor> {
-        let Param { storage, row, shape } = self.param(name)?;
+        let Param { storage, row, shape, channels_last } = self.param(name)?;
+        if *channels_last {
+            return storage.permute((0, 3, 1, 2));
+        }
         let rows = shape.dims().first().copied().unwrap_or(1);
         storage.narrow(0, *row, rows)?.reshape(shape)
     }
 
     /// Replaces a weight in place. `value` has the weight's shape; it is brought to the layer's device and dtype.
     pub(crate) fn write(&self, name: &str, value: &Tensor) -> Result<()> {
-        let Param { storage, row, shape } = self.param(name)?;
+        let Param { storage, row, shape, channels_last } = self.param(name)?;
         if value.shape() != shape {
             bail!("the weight {name} has shape {:?}, its replacement {:?}", shape.dims(), value.dims());
         }
-        let value = value.to_device(storage.device())?.to_dtype(storage.dtype())?.contiguous()?;
+        let value = value.to_device(storage.device())?.to_dtype(storage.dtype())?;
+        let value = if *channels_last { value.permute((0, 2, 3, 1))? } else { value }.contiguous()?;
         storage.slice_set(&value, 0, *row)
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Weights {
     not_needed: RefCell<Vec<String>>,
     params: RefCell<Params>,
     report: Rc<RefCell<LoadReport>>,
+    /// What a tensor is multiplied with as it is read.
+    factor: Option<Box<dyn Fn(&str) -> f64>>,
 }
 
 impl Weights {
@@ -54,7 +56,13 @@ impl Weights {
             not_needed: RefCell::default(),
             params: RefCell::default(),
             report: Rc::clone(source.report()),
+            factor: None,
         })
+    }
+
+    /// Multiplies tensors as they are read, by their name.
+    pub(crate) fn multiply(&mut self, factor: impl Fn(&str) -> f64 + 'static) {
+        self.factor = Some(Box::new(factor));
     }
 
     /// The scope without a prefix.
@@ -143,6 +151,19 @@ impl Scope<'_> {
         Ok(tensor)
     }
 
+    /// The weight of a convolution, (outputs, inputs, height, width). On graphics cards its numbers lie channels-last,
+    /// as fused convolutions read them, and the tensor is a view of them.
+    pub(crate) fn get_kernel(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
+        let tensor = self.read(name, shape.into())?;
+        if !channels_last(&tensor) {
+            self.weights.params.borrow_mut().insert(self.path(name), &tensor, 0, tensor.shape().clone());
+            return Ok(tensor);
+        }
+        let storage = tensor.permute((0, 2, 3, 1))?.contiguous()?;
+        self.weights.params.borrow_mut().insert_channels_last(self.path(name), &storage, tensor.shape().clone());
+        Ok(storage.permute((0, 3, 1, 2))?)
+    }
+
     /// The tensors `name` of several scopes, each of the same shape, one after another along the first axis.
     pub(crate) fn get_joined(scopes: &[Self], name: &str, shape: impl Into<Shape>) -> Result<Tensor, Error> {
         let shape = shape.into();
@@ -175,6 +196,7 @@ impl Scope<'_> {
             return weights.zeros(&shape);
         };
         weights.used.borrow_mut().insert(key.clone());
+        let factor = weights.factor.as_ref().map_or(1.0, |factor| factor(&key));
         let Place { file, tensor, part } = place;
         if let Some(found) = file.foreign_dtype(tensor) {
             return Err(Error::WrongDtype { component: component(), key, found });
@@ -191,7 +213,19 @@ impl Scope<'_> {
         if shape.rank() <= 1 && !is_finite(&file.load(tensor, *part, DType::F32, &Device::Cpu)?)? {
             return Err(Error::NotFiniteWeights { component: component(), key });
         }
-        Ok(file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?)
+        let loaded = file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?;
+        Ok(if factor == 1.0 { loaded } else { (loaded * factor)? })
+    }
+}
+
+/// Whether fused kernels will read this weight of a convolution.
+fn channels_last(weight: &Tensor) -> bool {
+    #[cfg(feature = "cuda")]
+    return crate::cuda::serves(weight.device(), weight.dtype()) && weight.is_contiguous();
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = weight;
+        false
     }
 }
 

@@ -1,6 +1,9 @@
 //! Pictures for the tests: drawn by rule and spoiled by a small random generator, so that every run sees the same.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod golden;
+pub mod tiles;
+
 use image::{Rgba, RgbaImage};
 
 /// SplitMix64 (Steele et al. 2014): the same numbers on every machine, without a dependency.

@@ -75,7 +75,7 @@ impl Conv2d {
         outputs: usize,
         kernel: usize,
     ) -> std::result::Result<Self, Error> {
-        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?;
+        let weight = scope.get_kernel("weight", (outputs, inputs, kernel, kernel))?;
         let bias = Tensor::zeros((1, outputs), weight.dtype(), weight.device())?;
         Ok(Self { weight, bias, stride: 1, padding: Padding { before: kernel / 2, after: kernel / 2 } })
     }
@@ -88,7 +88,7 @@ impl Conv2d {
         stride: usize,
         padding: Padding,
     ) -> std::result::Result<Self, Error> {
-        let weight = scope.get("weight", (outputs, inputs, kernel, kernel))?;
+        let weight = scope.get_kernel("weight", (outputs, inputs, kernel, kernel))?;
         let bias = scope.get("bias", outputs)?.unsqueeze(0)?;
         Ok(Self { weight, bias, stride, padding })
     }

@@ -25,7 +25,7 @@ impl GroupNorm {
         Ok(Self::new(scope.get("weight", channels)?, scope.get("bias", channels)?, groups, eps))
     }
 
-    fn new(weight: Tensor, bias: Tensor, groups: usize, eps: f64) -> Self {
+    pub(crate) fn new(weight: Tensor, bias: Tensor, groups: usize, eps: f64) -> Self {
         Self { weight, bias, groups, eps }
     }
 

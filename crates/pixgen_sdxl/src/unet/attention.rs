@@ -31,8 +31,8 @@ pub(crate) struct TransformerSizes {
 /// They depend on the prompt alone: computed once per run, they save two products per layer and step.
 #[derive(Clone, Debug)]
 pub(crate) struct TextKeys {
-    keys: Tensor,
-    values: Tensor,
+    pub(super) keys: Tensor,
+    pub(super) values: Tensor,
 }
 
 impl TextKeys {

@@ -11,6 +11,8 @@ pub use pass::FrameAttention;
 pub(crate) use pass::Surroundings;
 pub(crate) use resnet::{ResnetBlock, ResnetSizes};
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use candle_core::{DType, Device, Tensor};
 
 use self::attention::TextKeys;
@@ -44,6 +46,8 @@ pub(crate) struct Unet {
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     params: Params,
+    #[cfg(feature = "cuda")]
+    programs: crate::cuda::UnetPrograms,
     dtype: DType,
     device: Device,
 }
@@ -55,6 +59,8 @@ pub(crate) struct Conditioning {
     text_keys: Vec<TextKeys>,
     /// (b, time embedding channels)
     added: Tensor,
+    /// Another number for other values: what was prepared on the card is prepared again.
+    number: u64,
 }
 
 impl Conditioning {
@@ -63,8 +69,15 @@ impl Conditioning {
         Ok(Self {
             text_keys: self.text_keys.iter().map(|keys| keys.repeat(images)).collect::<candle_core::Result<_>>()?,
             added: repeat_rows(&self.added, images)?,
+            number: next_number(),
         })
     }
+}
+
+/// A number that no other conditioning has.
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// (b, …) → (b · times, …), each row's copies next to each other.
@@ -87,6 +100,8 @@ impl Unet {
     }
 
     fn build(root: &Scope<'_>, config: UnetConfig, plan: Plan, device: &Device, dtype: DType) -> Result<Self, Error> {
+        #[cfg(feature = "cuda")]
+        let programs = crate::cuda::UnetPrograms::new(fused_sizes(&config, &plan));
         let Plan { levels, mid, common, add_time_dim, added_inputs } = plan;
         let widths = &config.block_out_channels;
         let last = levels.len() - 1;
@@ -121,6 +136,8 @@ impl Unet {
             conv_norm_out: GroupNorm::load(&root.pp("conv_norm_out"), widths[0], common.groups, common.eps)?,
             conv_out: Conv2d::load(&root.pp("conv_out"), widths[0], config.out_channels, 3)?,
             params: Params::default(),
+            #[cfg(feature = "cuda")]
+            programs,
             config,
             dtype,
             device: device.clone(),
@@ -189,7 +206,7 @@ impl Unet {
         let added = self
             .add_embedding
             .forward(&Tensor::cat(&[pooled.to_device(&self.device)?.to_dtype(self.dtype)?, sizes], 1)?)?;
-        Ok(Conditioning { text_keys, added })
+        Ok(Conditioning { text_keys, added, number: next_number() })
     }
 
     /// Predicts from a noisy `sample` (b, latent channels, h, w) at `timestep` (0 to 999): same shape, f32.
@@ -200,7 +217,11 @@ impl Unet {
         conditioning: &Conditioning,
         surroundings: Surroundings,
     ) -> candle_core::Result<Tensor> {
-        let Conditioning { text_keys, added } = conditioning;
+        #[cfg(feature = "cuda")]
+        if let Some(output) = self.forward_fused(sample, timestep, conditioning, surroundings)? {
+            return Ok(output);
+        }
+        let Conditioning { text_keys, added, .. } = conditioning;
         let time = self.time_sinusoid.embed(&[timestep], &self.device, self.dtype)?;
         // (1, channels) + (b, channels); every residual block applies SiLU to the sum first, so it is done once here.
         let silu_temb = self.time_embedding.forward(&time)?.broadcast_add(added)?.silu()?;
@@ -218,5 +239,73 @@ impl Unet {
             x = block.forward(&x, &pass, &mut keys, &mut skips)?;
         }
         self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?, seamless)?.to_dtype(DType::F32)
+    }
+
+    /// The same by the fused kernels of [`crate::cuda`], where they serve.
+    #[cfg(feature = "cuda")]
+    fn forward_fused(
+        &self,
+        sample: &Tensor,
+        timestep: f32,
+        conditioning: &Conditioning,
+        surroundings: Surroundings,
+    ) -> candle_core::Result<Option<Tensor>> {
+        if !crate::cuda::serves(&self.device, self.dtype) {
+            return Ok(None);
+        }
+        let images = sample.dim(0)?;
+        // One conditioning may stand for all images.
+        let repeated;
+        let conditioning = match conditioning.added.dim(0)? {
+            rows if rows == images => conditioning,
+            rows if images.is_multiple_of(rows) => {
+                repeated = conditioning.repeat(images / rows)?;
+                &repeated
+            }
+            _ => return Ok(None),
+        };
+        let text_tokens = conditioning.text_keys.first().map_or(Ok(0), |text| text.keys.dim(1))?;
+        let tensors: Vec<_> = std::iter::once(&conditioning.added)
+            .chain(conditioning.text_keys.iter().flat_map(|text| [&text.keys, &text.values]))
+            .collect();
+        let step = crate::cuda::Step {
+            sample: &sample.to_device(&self.device)?.to_dtype(DType::F32)?,
+            timestep,
+            conditioning: (conditioning.number, &tensors),
+            text_tokens,
+            surroundings,
+        };
+        self.programs.step(&self.params, &self.device, self.dtype, step)
+    }
+
+    /// The programs of the fused kernels.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn programs(&self) -> &crate::cuda::UnetPrograms {
+        &self.programs
+    }
+}
+
+/// What the fused kernels have to know of the configuration.
+#[cfg(feature = "cuda")]
+fn fused_sizes(config: &UnetConfig, plan: &Plan) -> crate::cuda::UnetSizes {
+    let pairs = |sizes: &[blocks::AttentionSizes]| sizes.iter().map(|size| (size.heads, size.layers)).collect();
+    crate::cuda::UnetSizes {
+        latent_channels: config.in_channels,
+        widths: config.block_out_channels.clone(),
+        levels: plan
+            .levels
+            .iter()
+            .map(|level| crate::cuda::LevelSizes {
+                layers: level.layers,
+                down: pairs(&level.down),
+                up: pairs(&level.up),
+            })
+            .collect(),
+        mid: plan.mid.map(|mid| (mid.heads, mid.layers)),
+        groups: plan.common.groups,
+        eps: plan.common.eps,
+        time_embedding: plan.common.time_embedding,
+        flip_sin_to_cos: config.flip_sin_to_cos,
+        freq_shift: config.freq_shift,
     }
 }

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor, bail};
 use crate::nn::{Seamless, attention};
 
 /// How the images of a batch lie to themselves and to each other; chosen per run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     pub(crate) seamless: Seamless,
     pub(crate) frames: FrameAttention,
