@@ -30,6 +30,12 @@ pub fn smooth_jaggies(image: &RgbaImage) -> RgbaImage {
         let mut has_changed = false;
         for y in 0..image.height() {
             for x in 0..image.width() {
+                // Inside a flat area there is nothing to smooth, and most of a sprite is flat.
+                let pixel = smooth.get_pixel(x, y);
+                let is_same = |(x, y): (u32, u32)| smooth.get_pixel(x, y) == pixel;
+                if pixel.0[3] == 0 || (x > 0 && y > 0 && neighbors(image, x, y).take(4).all(is_same)) {
+                    continue;
+                }
                 let replacement =
                     if is_bump(&smooth, x, y) { Some(Rgba([0; 4])) } else { behind_doubled_corner(&smooth, x, y) };
                 if let Some(pixel) = replacement {

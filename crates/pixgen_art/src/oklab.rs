@@ -51,26 +51,32 @@ impl LabRow {
             part.resize(count.next_multiple_of(LANES), 0.0);
         }
         let [lightness, green_red, blue_yellow] = &mut self.parts;
-        let places = lightness.chunks_exact_mut(LANES).zip(green_red.chunks_exact_mut(LANES));
-        for ((pixels, (l, a)), b) in rgba.chunks(4 * LANES).zip(places).zip(blue_yellow.chunks_exact_mut(LANES)) {
+        let places = lightness.as_chunks_mut::<LANES>().0.iter_mut().zip(green_red.as_chunks_mut::<LANES>().0);
+        let places = places.zip(blue_yellow.as_chunks_mut::<LANES>().0);
+        for (pixels, ((l, a), b)) in rgba.chunks(4 * LANES).zip(places) {
             let mut linear = [[ROOM_LIGHT; LANES]; 3];
-            for (lane, pixel) in pixels.chunks_exact(4).enumerate() {
+            for (lane, pixel) in pixels.as_chunks::<4>().0.iter().take(LANES).enumerate() {
                 linear[0][lane] = lit[usize::from(pixel[0])];
                 linear[1][lane] = lit[usize::from(pixel[1])];
                 linear[2][lane] = lit[usize::from(pixel[2])];
             }
-            for lane in 0..LANES {
-                let [red, green, blue] = [linear[0][lane], linear[1][lane], linear[2][lane]];
-                // The two matrices of Ottosson's article.
-                let long = cube_root(0.412_221_46 * red + 0.536_332_55 * green + 0.051_445_995 * blue);
-                let medium = cube_root(0.211_903_5 * red + 0.680_699_5 * green + 0.107_396_96 * blue);
-                let short = cube_root(0.088_302_46 * red + 0.281_718_85 * green + 0.629_978_7 * blue);
-                let lightness = 0.210_454_26 * long + 0.793_617_8 * medium - 0.004_072_047 * short;
-                // Only white with the room's light is above 1.
-                l[lane] = if lightness > 1.0 { 1.0 } else { lightness };
-                a[lane] = 1.977_998_5 * long - 2.428_592_2 * medium + 0.450_593_7 * short;
-                b[lane] = 0.025_904_037 * long + 0.782_771_77 * medium - 0.808_675_77 * short;
-            }
+            // The two matrices of Ottosson's article, in short loops that the compiler makes vectors of.
+            let [red, green, blue] = linear;
+            let mixed = |weights: [f32; 3]| -> [f32; LANES] {
+                array::from_fn(|lane| {
+                    cube_root(weights[0] * red[lane] + weights[1] * green[lane] + weights[2] * blue[lane])
+                })
+            };
+            let long = mixed([0.412_221_46, 0.536_332_55, 0.051_445_995]);
+            let medium = mixed([0.211_903_5, 0.680_699_5, 0.107_396_96]);
+            let short = mixed([0.088_302_46, 0.281_718_85, 0.629_978_7]);
+            let part = |weights: [f32; 3]| -> [f32; LANES] {
+                array::from_fn(|lane| weights[0] * long[lane] + weights[1] * medium[lane] + weights[2] * short[lane])
+            };
+            // Only white with the room's light is above 1.
+            *l = part([0.210_454_26, 0.793_617_8, -0.004_072_047]).map(|value| if value > 1.0 { 1.0 } else { value });
+            *a = part([1.977_998_5, -2.428_592_2, 0.450_593_7]);
+            *b = part([0.025_904_037, 0.782_771_77, -0.808_675_77]);
         }
         for part in &mut self.parts {
             part.truncate(count);

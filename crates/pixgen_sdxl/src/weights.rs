@@ -29,8 +29,11 @@ pub(crate) struct Weights {
     params: RefCell<Params>,
     report: Rc<RefCell<LoadReport>>,
     /// What a tensor is multiplied with as it is read.
-    factor: Option<Box<dyn Fn(&str) -> f64>>,
+    factor: Option<Factor>,
 }
+
+/// What the tensor of a name is multiplied with.
+type Factor = Box<dyn Fn(&str) -> f64>;
 
 impl Weights {
     /// Opens the weights of `component` (`unet`, `vae`, …); tensors are converted to `dtype` as they are read.

@@ -5,6 +5,7 @@
 //! group. The heavier group wins with the pixel that lies nearest to its mean: a colour of the picture, never a mixture.
 //! [`k_centroid_reference`] says that plainly; [`k_centroid`] does the same on rows of numbers, eight at a time.
 
+use std::array;
 use std::ops::Range;
 
 use image::{Rgba, RgbaImage};
@@ -18,7 +19,8 @@ use crate::oklab::{LANES, Lab, LabRow, distance_squared, weighted_mean};
 const ROUNDS: usize = 8;
 
 /// A cell whose colours fill a smaller box than this in OKLab (its diagonal) has no second colour.
-const FLAT_DELTA_E: f32 = 0.03;
+/// What a decoder's noise spans, and less than two neighbouring shades of a ramp.
+const FLAT_DELTA_E: f32 = 0.05;
 
 /// A group counts as the dark one from this difference in lightness.
 const DARKER_BY: f32 = 0.1;
@@ -168,7 +170,7 @@ impl Cell {
         let mut bounds = ([0.0; 3], [0.0; 3]);
         for (part, values) in self.parts.iter().enumerate() {
             let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-            for values in values.chunks_exact(LANES) {
+            for values in values.as_chunks::<LANES>().0 {
                 for lane in 0..LANES {
                     low[lane] = if values[lane] < low[lane] { values[lane] } else { low[lane] };
                     high[lane] = if values[lane] > high[lane] { values[lane] } else { high[lane] };
@@ -183,42 +185,40 @@ impl Cell {
     /// Sums over the pixels on the far side of a split.
     fn sums(&self, split: &Split) -> Sums {
         let mut sums = [[0.0f32; LANES]; 4];
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.chunks_exact(LANES));
-        for (((l, a), b), weights) in l.zip(a).zip(b).zip(self.weights.chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                let weight = if split.side([l[lane], a[lane], b[lane]]) > split.offset { weights[lane] } else { 0.0 };
-                sums[0][lane] += weight;
-                sums[1][lane] += weight * l[lane];
-                sums[2][lane] += weight * a[lane];
-                sums[3][lane] += weight * b[lane];
-            }
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (((l, a), b), weights) in l.iter().zip(a).zip(b).zip(self.weights.as_chunks::<LANES>().0) {
+            // Short loops of one kind each: the compiler makes vectors of these, and not of one long one.
+            let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
+            let weight: [f32; LANES] =
+                array::from_fn(|lane| if side[lane] > split.offset { weights[lane] } else { 0.0 });
+            let [total, lightness, green_red, blue_yellow] = &mut sums;
+            (0..LANES).for_each(|lane| total[lane] += weight[lane]);
+            (0..LANES).for_each(|lane| lightness[lane] += weight[lane] * l[lane]);
+            (0..LANES).for_each(|lane| green_red[lane] += weight[lane] * a[lane]);
+            (0..LANES).for_each(|lane| blue_yellow[lane] += weight[lane] * b[lane]);
         }
         sums.map(|lanes| lanes.iter().sum())
     }
 
     /// The colour of the pixel that lies nearest to `center`, of those on one side of a split.
     fn nearest(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
-        let mut best: Option<(f32, [u8; 3])> = None;
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.chunks_exact(LANES));
-        for (((l, a), b), rgb) in l.zip(a).zip(b).zip(self.rgb.chunks_exact(LANES)) {
-            let mut distances = [0.0f32; LANES];
-            for lane in 0..LANES {
-                let point = [l[lane], a[lane], b[lane]];
-                let is_member = (split.side(point) > split.offset) == is_second;
-                let distance = distance_squared(point, center);
-                distances[lane] = if is_member { distance } else { f32::INFINITY };
-            }
-            let least = distances.into_iter().fold(f32::INFINITY, |a, b| if b < a { b } else { a });
-            if best.is_none_or(|(distance, _)| least <= distance) {
-                for (distance, rgb) in distances.iter().zip(rgb) {
-                    let found = (*distance, *rgb);
-                    if best.is_none_or(|best| found.0 < best.0 || (found.0 == best.0 && found.1 < best.1)) {
-                        best = Some(found);
-                    }
-                }
-            }
+        // The least of every lane and where it is; the lanes are compared at the end.
+        let (mut least, mut places) = ([f32::INFINITY; LANES], [0u32; LANES]);
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (place, ((l, a), b)) in (0u32..).zip(l.iter().zip(a).zip(b)) {
+            let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
+            let distance: [f32; LANES] = array::from_fn(|lane| distance_squared([l[lane], a[lane], b[lane]], center));
+            let distance: [f32; LANES] =
+                array::from_fn(
+                    |lane| {
+                        if (side[lane] > split.offset) == is_second { distance[lane] } else { f32::INFINITY }
+                    },
+                );
+            places = array::from_fn(|lane| if distance[lane] < least[lane] { place } else { places[lane] });
+            least = array::from_fn(|lane| if distance[lane] < least[lane] { distance[lane] } else { least[lane] });
         }
-        best.map(|(_, rgb)| rgb)
+        let found = (0..LANES).map(|lane| (least[lane], self.rgb.get(places[lane] as usize * LANES + lane)));
+        found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).and_then(|(_, rgb)| rgb.copied())
     }
 }
 
