@@ -83,7 +83,7 @@ fn baked_recipes_load_and_missing_ones_name_the_command() {
         let layout = load::<TextureAtlasLayout>(&mut app, &format!("{path}.sprite.ron#layout")).unwrap();
         assert_eq!(app.world().resource::<Assets<TextureAtlasLayout>>().get(&layout).unwrap().textures.len(), 1);
     }
-    assert!(!folder.path().join(".pixgen").exists(), "nothing was drawn");
+    assert!(!folder.path().join(".pixgen/history").exists(), "nothing was drawn");
 }
 
 #[test]

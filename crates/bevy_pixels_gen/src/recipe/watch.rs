@@ -12,7 +12,7 @@ use bevy::asset::{AssetPath, AssetServer};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{IoTaskPool, Task, block_on, poll_once};
-use pixgen_api::{GenPath, JobId, Priority, Request};
+use pixgen_api::{GenPath, JobId, Request};
 
 use super::files::{Files, Stamps};
 use super::loader::Seen;
@@ -214,7 +214,7 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
         // One that is not wanted any more has only left its place in the backlog behind.
         let Some(recipe) = tracked.get_mut(&path) else { continue };
         let Some(request) = recipe.wanted.take() else { continue };
-        let job = jobs.submit_at(Priority::Low, request.clone(), None);
+        let job = jobs.submit_recipe(request.clone());
         recipe.job = Some((job, request));
         in_flight += 1;
     }
