@@ -208,8 +208,13 @@ impl TextEncoders {
     /// Encodes the windows of a prompt.
     pub(crate) fn encode(&self, chunks: &Chunks, clip_skip: usize) -> Result<EncodedPrompt, Error> {
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., known)) = recent().iter().find(|(text, skip, _)| text == chunks && *skip == clip_skip) {
-            return Ok(known.clone());
+        let is_it = |(text, skip, _): &(Chunks, usize, EncodedPrompt)| text == chunks && *skip == clip_skip;
+        {
+            let mut recent = recent();
+            if let Some(known) = recent.iter().position(is_it).and_then(|at| recent.remove(at)) {
+                recent.push_front(known.clone());
+                return Ok(known.2);
+            }
         }
         let encoded = self.encode_anew(chunks, clip_skip)?;
         let mut recent = recent();

@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc;
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{DType, Result, Storage, Tensor, bail};
 use cudarc::driver::sys::{CUdevice_attribute, CUevent_flags};
-use cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
+use cudarc::driver::{CudaEvent, CudaSlice, CudaStream, DevicePtr};
 
 use super::kernels::Kernels;
 use super::product::Products;
@@ -23,6 +23,8 @@ pub(super) struct Gpu {
     convolutions: super::cudnn::Convolutions,
     multiprocessors: usize,
     dtype: DType,
+    /// The end of the work that was enqueued last: handles and scratch memory belong to one program at a time.
+    last_work: Mutex<Option<CudaEvent>>,
     /// Which kernel is the fastest for some sizes.
     chosen_kernels: Mutex<HashMap<Vec<usize>, &'static str>>,
 }
@@ -57,6 +59,7 @@ impl Gpu {
             convolutions: super::cudnn::Convolutions::new(&stream, dtype)?,
             multiprocessors: usize::try_from(multiprocessors).unwrap_or(1).max(1),
             dtype,
+            last_work: Mutex::default(),
             chosen_kernels: Mutex::default(),
             stream,
         })
@@ -64,6 +67,20 @@ impl Gpu {
 
     pub(super) fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// Enqueues work of one program, behind all that was enqueued before: candle's streams are one per thread, and a
+    /// cancelled run may still be at work on another thread's.
+    pub(super) fn in_turn<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut last_work = self.last_work.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
+        if let Some(event) = &*last_work {
+            self.stream.wait(event).map_err(candle_core::Error::wrap)?;
+        }
+        let done = work();
+        // Whatever became of it: what was enqueued runs.
+        *last_work = Some(self.stream.record_event(None).map_err(candle_core::Error::wrap)?);
+        done
     }
 
     /// The kernel that was the fastest for these sizes.
@@ -144,7 +161,7 @@ impl Gpu {
     }
 }
 
-// SAFETY: the handles in here are used by one program at a time (programs are behind a mutex in their owner), and
-// cuBLASLt and cuDNN handles may move between threads.
+// SAFETY: the handles in here are used by one thread at a time, in `in_turn`, and cuBLASLt and cuDNN handles may move
+// between threads.
 unsafe impl Send for Gpu {}
 unsafe impl Sync for Gpu {}

@@ -151,7 +151,7 @@ impl Recorder {
         let slabs = x.pixels().div_ceil(4 * rows).clamp(1, (2 * processors).div_ceil(x.images).min(256));
         let partials = self.memory(x.images * slabs * norm.groups * 2 * FLOAT);
         let moments = self.memory(x.images * norm.groups * 2 * FLOAT);
-        let finished = self.lasting_bytes(&vec![0; x.images * size_of::<u32>()])?;
+        let finished = self.counters(x.images)?;
         let other = skip.map_or(Argument::from(0u64), |skip| Argument::from(&skip.place));
         let shift = Argument::from(shift.unwrap_or(0));
         self.launch(Launch {

@@ -39,7 +39,7 @@ use self::unet::{Shape, UnetProgram};
 use crate::config::VaeConfig;
 use crate::nn::Seamless;
 use crate::params::Params;
-use crate::unet::Surroundings;
+use crate::unet::{FrameAttention, Surroundings};
 
 /// The programs of a UNet.
 #[derive(Debug)]
@@ -97,22 +97,41 @@ impl UnetPrograms {
         if !serves(device, dtype) || self.refused.get().is_some() {
             return Ok(None);
         }
-        let (images, _, height, width) = step.sample.dims4()?;
-        let shape = Shape { images, height, width, text_tokens: step.text_tokens, surroundings: step.surroundings };
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_none_or(|program| program.shape != shape) {
-            // The old one's memory goes first.
-            *current = None;
-            *current = Some(UnetProgram::record(self.card.get(card, dtype)?, &Weights { params }, &self.sizes, shape)?);
+        let gpu = match self.card.get(card, dtype) {
+            Ok(gpu) => gpu,
+            Err(error) => {
+                let _ = self.refused.set(error.to_string());
+                tracing::warn!(%error, "the UNet is computed without fused kernels");
+                return Ok(None);
+            }
+        };
+        let (images, channels, height, width) = step.sample.dims4()?;
+        if channels != self.sizes.latent_channels {
+            candle_core::bail!("the sample has {channels} channels, the UNet reads {}", self.sizes.latent_channels);
         }
-        let Some(program) = current.as_mut() else { return Ok(None) };
-        program.run(step.sample, step.timestep, step.conditioning, self.graphs.load(Ordering::Relaxed)).map(Some)
+        let mut surroundings = step.surroundings;
+        if surroundings.frames == FrameAttention::Independent {
+            // Then it makes no difference which images belong together.
+            surroundings.images = 1;
+        }
+        let shape = Shape { images, height, width, text_tokens: step.text_tokens, surroundings };
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        gpu.in_turn(|| {
+            if current.as_ref().is_none_or(|program| program.shape != shape) {
+                // The old one's memory goes first.
+                *current = None;
+                *current = Some(UnetProgram::record(gpu, &Weights { params }, &self.sizes, shape)?);
+            }
+            let Some(program) = current.as_mut() else { return Ok(None) };
+            program.run(step.sample, step.timestep, step.conditioning, self.graphs.load(Ordering::Relaxed)).map(Some)
+        })
     }
 
     /// Milliseconds of each kind of operation in one step of the current shape, the longest first.
     pub(crate) fn profile(&self) -> Result<Vec<(String, usize, f32)>> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().map_or(Ok(Vec::new()), |program| program.program.profile())
+        let Some(program) = &*current else { return Ok(Vec::new()) };
+        program.program.gpu().in_turn(|| program.program.profile())
     }
 }
 
@@ -147,8 +166,15 @@ pub(crate) fn decode(
     if !serves(latent.device(), dtype) || vae::check(config).is_err() {
         return Ok(None);
     }
+    let gpu = match card.get(device, dtype) {
+        Ok(gpu) => gpu,
+        Err(error) => {
+            tracing::warn!(%error, "the image is decoded without fused kernels");
+            return Ok(None);
+        }
+    };
     let latent = vae::prepare(latent)?;
-    vae::decode(card.get(device, dtype)?, &Weights { params }, config, eps, &latent, seamless).map(Some)
+    gpu.in_turn(|| vae::decode(gpu, &Weights { params }, config, eps, &latent, seamless)).map(Some)
 }
 
 #[cfg(test)]

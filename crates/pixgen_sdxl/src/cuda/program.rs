@@ -122,6 +122,8 @@ pub(super) struct Launch {
 
 /// What has been recorded.
 enum Recorded {
+    /// Writes zeros.
+    Clear(Spot, usize),
     Launch(Launch),
     /// One of several launches that do the same, whichever is the fastest for these sizes.
     Choice(Vec<usize>, Vec<Launch>),
@@ -132,6 +134,7 @@ enum Recorded {
 
 /// The same with addresses.
 enum Operation {
+    Clear(u64, usize),
     Launch(PreparedLaunch),
     Product(PreparedProduct),
     #[cfg(feature = "cudnn")]
@@ -225,6 +228,9 @@ impl PreparedLaunch {
     }
 }
 
+/// Bytes of a program's counters: a few hundred norms of a few images have one each.
+const COUNTERS_BYTES: usize = 64 << 10;
+
 /// Collects operations.
 pub(super) struct Recorder {
     pub(super) gpu: Arc<Gpu>,
@@ -232,19 +238,39 @@ pub(super) struct Recorder {
     operations: Vec<Recorded>,
     /// Memory besides the arena that operations name by address.
     kept: Vec<CudaSlice<u8>>,
+    /// Counters in use, in bytes.
+    counters: usize,
     /// Weights, which must live as long as their addresses are used.
     weights: Vec<Tensor>,
 }
 
 impl Recorder {
-    pub(super) fn new(gpu: &Arc<Gpu>) -> Self {
-        Self {
+    pub(super) fn new(gpu: &Arc<Gpu>) -> Result<Self> {
+        let mut recorder = Self {
             gpu: Arc::clone(gpu),
             arena: Arena::default(),
             operations: Vec::new(),
             kept: Vec::new(),
+            counters: 0,
             weights: Vec::new(),
+        };
+        // At the beginning of every run: one that was cut off must not leave anything behind.
+        let counters = recorder.lasting_memory(COUNTERS_BYTES)?;
+        recorder.operations.push(Recorded::Clear(Spot::Fixed(counters), COUNTERS_BYTES));
+        Ok(recorder)
+    }
+
+    /// The address of `count` u32 that are zero at the beginning of every run.
+    pub(super) fn counters(&mut self, count: usize) -> Result<u64> {
+        let Some(Recorded::Clear(Spot::Fixed(address), _)) = self.operations.first() else {
+            candle_core::bail!("a program begins by clearing its counters")
+        };
+        let address = *address + self.counters as u64;
+        self.counters += count * size_of::<u32>();
+        if self.counters > COUNTERS_BYTES {
+            candle_core::bail!("a batch of this size needs more than {COUNTERS_BYTES} bytes of counters");
         }
+        Ok(address)
     }
 
     /// Memory for an intermediate result: free for others when the place and its clones are dropped.
@@ -301,7 +327,7 @@ impl Recorder {
 
     /// Takes the memory, gives everything its address and chooses algorithms.
     pub(super) fn finish(self) -> Result<Program> {
-        let Self { gpu, arena, operations, kept, weights } = self;
+        let Self { gpu, arena, operations, kept, weights, .. } = self;
         let memory = gpu.allocate(arena.peak())?;
         let base = memory.device_ptr(gpu.stream()).0;
         let address = |spot: Spot| spot.resolve(base);
@@ -309,6 +335,7 @@ impl Recorder {
             .into_iter()
             .map(|operation| {
                 Ok(match operation {
+                    Recorded::Clear(spot, bytes) => Operation::Clear(address(spot), bytes),
                     Recorded::Launch(launch) => Operation::Launch(PreparedLaunch::new(&gpu, launch, address)?),
                     Recorded::Choice(sizes, launches) => {
                         Operation::Launch(PreparedLaunch::fastest(&gpu, &sizes, launches, address)?)
@@ -332,6 +359,17 @@ impl Recorder {
             _weights: weights,
         })
     }
+}
+
+fn launched(graph: CudaGraph) -> Result<CudaGraph> {
+    graph.launch().map_err(Error::wrap)?;
+    Ok(graph)
+}
+
+/// Writes zeros.
+fn clear(gpu: &Gpu, address: u64, bytes: usize) -> Result<()> {
+    // SAFETY: the program has taken this memory.
+    unsafe { result::memset_d8_async(address, 0, bytes, gpu.stream().cu_stream()) }.map_err(Error::wrap)
 }
 
 /// A recorded network.
@@ -385,9 +423,9 @@ impl Program {
         match &self.graph {
             Graph::Captured(graph) => return graph.launch().map_err(Error::wrap),
             Graph::NotYet => self.graph = Graph::Next,
-            Graph::Next => match self.capture() {
+            // The first launch takes memory, so it may fail where single kernels do not.
+            Graph::Next => match self.capture().and_then(launched) {
                 Ok(graph) => {
-                    graph.launch().map_err(Error::wrap)?;
                     self.graph = Graph::Captured(graph);
                     return Ok(());
                 }
@@ -403,6 +441,8 @@ impl Program {
 
     fn capture(&self) -> Result<CudaGraph> {
         let stream = self.gpu.stream();
+        // An error that was noted before would keep the capture from ending.
+        stream.context().check_err().map_err(Error::wrap)?;
         stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).map_err(Error::wrap)?;
         let ran = self.run_plain();
         // The capture has to end whatever happened.
@@ -417,6 +457,7 @@ impl Program {
     fn run_plain(&self) -> Result<()> {
         for operation in &self.operations {
             match operation {
+                Operation::Clear(address, bytes) => clear(&self.gpu, *address, *bytes)?,
                 Operation::Launch(launch) => launch.run(&self.gpu)?,
                 Operation::Product(product) => product.run(&self.gpu)?,
                 #[cfg(feature = "cudnn")]
@@ -431,6 +472,9 @@ impl Program {
         let mut kinds: std::collections::BTreeMap<String, (usize, f32)> = std::collections::BTreeMap::new();
         for operation in &self.operations {
             let (name, time_ms) = match operation {
+                Operation::Clear(address, bytes) => {
+                    ("clear".to_owned(), self.gpu.measure(|| clear(&self.gpu, *address, *bytes))?)
+                }
                 Operation::Launch(prepared) => (prepared.describe(), self.gpu.measure(|| prepared.run(&self.gpu))?),
                 Operation::Product(product) => (product.describe(), self.gpu.measure(|| product.run(&self.gpu))?),
                 #[cfg(feature = "cudnn")]

@@ -39,7 +39,7 @@ fn each_format(mut check: impl FnMut(Bench)) {
         (Device::Cuda(card), gpus)
     });
     for (gpu, dtype) in gpus.iter().zip([DType::F16, DType::BF16]) {
-        let recorder = Recorder::new(gpu);
+        let recorder = Recorder::new(gpu).unwrap();
         check(Bench {
             gpu: Arc::clone(gpu),
             device: device.clone(),

@@ -73,6 +73,10 @@ impl UnetSizes {
         if !time_embedding.is_multiple_of(OCTET) || *latent_channels > 4 {
             return Err(format!("{latent_channels} latent channels and a time embedding of {time_embedding}"));
         }
+        let first = widths.first().copied().unwrap_or_default();
+        if !fits_at_the_edges(*latent_channels, first) {
+            return Err(format!("{latent_channels} latent channels and {first} channels beside each other"));
+        }
         Ok(())
     }
 }
@@ -85,10 +89,11 @@ pub(super) struct UnetProgram {
     /// Addresses of the inputs and of the output.
     sample: u64,
     timestep: u64,
-    added: u64,
+    /// With its size in bytes.
+    added: (u64, usize),
     output: u64,
-    /// Keys and values of the text, two per attention layer.
-    text: Vec<u64>,
+    /// Keys and values of the text, two per attention layer, with their sizes in bytes.
+    text: Vec<(u64, usize)>,
     /// The conditioning that the text and `added` come from.
     conditioning: Option<u64>,
     latent_channels: usize,
@@ -96,13 +101,14 @@ pub(super) struct UnetProgram {
 
 impl UnetProgram {
     pub(super) fn record(gpu: &Arc<Gpu>, weights: &Weights<'_>, sizes: &UnetSizes, shape: Shape) -> Result<Self> {
-        let mut recorder = Recorder::new(gpu);
+        let mut recorder = Recorder::new(gpu)?;
         let Shape { images, height, width, .. } = shape;
         let latent_bytes = images * sizes.latent_channels * height * width * FLOAT;
         let sample = recorder.lasting_memory(latent_bytes)?;
         let output = recorder.lasting_memory(latent_bytes)?;
         let timestep = recorder.lasting_memory(FLOAT)?;
-        let added = recorder.lasting_memory(images * sizes.time_embedding * HALF)?;
+        let added_bytes = images * sizes.time_embedding * HALF;
+        let added = recorder.lasting_memory(added_bytes)?;
         let mut network =
             Network { recorder: &mut recorder, weights, sizes, shape, text: Vec::new(), shifts: HashMap::new() };
         network.time_embedding(timestep, added)?;
@@ -114,7 +120,7 @@ impl UnetProgram {
             shape,
             sample,
             timestep,
-            added,
+            added: (added, added_bytes),
             output,
             text,
             conditioning: None,
@@ -133,6 +139,7 @@ impl UnetProgram {
         graphs: bool,
     ) -> Result<Tensor> {
         let gpu = self.program.gpu();
+        let Shape { images, height, width, .. } = self.shape;
         let sample = sample.contiguous()?;
         let (number, tensors) = conditioning;
         if self.conditioning != Some(number) {
@@ -140,24 +147,27 @@ impl UnetProgram {
             if tensors.len() != 1 + self.text.len() {
                 bail!("the conditioning was prepared by a UNet with other attention layers");
             }
-            for (tensor, to) in tensors.iter().zip(targets) {
-                copy(gpu, &tensor.contiguous()?, *to)?;
+            // Until all of it is there, none of it is.
+            self.conditioning = None;
+            for (tensor, (to, bytes)) in tensors.iter().zip(targets) {
+                copy(gpu, &tensor.contiguous()?, *to, *bytes)?;
             }
             self.conditioning = Some(number);
         }
-        copy(gpu, &sample, self.sample)?;
+        copy(gpu, &sample, self.sample, images * self.latent_channels * height * width * FLOAT)?;
         set(gpu, self.timestep, timestep)?;
         self.program.run(graphs)?;
-        let Shape { images, height, width, .. } = self.shape;
         output(self.program.gpu(), self.output, (images, self.latent_channels, height, width))
     }
 }
 
-/// Copies a dense tensor to an address.
-fn copy(gpu: &Gpu, tensor: &Tensor, to: u64) -> Result<()> {
+/// Copies a dense tensor of so many bytes to an address.
+fn copy(gpu: &Gpu, tensor: &Tensor, to: u64, bytes: usize) -> Result<()> {
     use candle_core::cuda_backend::cudarc::driver::result;
-    let bytes = tensor.elem_count() * tensor.dtype().size_in_bytes();
-    // SAFETY: the address was taken for a tensor of this shape and dtype.
+    if tensor.elem_count() * tensor.dtype().size_in_bytes() != bytes {
+        bail!("a tensor of shape {:?} is no input of this network, which takes {bytes} bytes", tensor.dims());
+    }
+    // SAFETY: both sides have this many bytes.
     unsafe { result::memcpy_dtod_async(to, gpu.address(tensor)?, bytes, gpu.stream().cu_stream()) }.map_err(Error::wrap)
 }
 
@@ -192,7 +202,7 @@ struct Network<'a> {
     weights: &'a Weights<'a>,
     sizes: &'a UnetSizes,
     shape: Shape,
-    text: Vec<u64>,
+    text: Vec<(u64, usize)>,
     /// For each residual block what the time adds to its channels, with the first convolution's bias.
     shifts: HashMap<String, u64>,
 }
@@ -449,7 +459,7 @@ impl Network<'_> {
         drop(normed);
         let text_bytes = x.images * self.shape.text_tokens * channels * HALF;
         let (k, v) = (self.recorder.lasting_memory(text_bytes)?, self.recorder.lasting_memory(text_bytes)?);
-        self.text.extend([k, v]);
+        self.text.extend([(k, text_bytes), (v, text_bytes)]);
         let attended = self.recorder.attention(&Attention {
             images: x.images,
             queries: x.pixels(),
@@ -506,6 +516,14 @@ impl Network<'_> {
     }
 }
 
+/// Shared memory of a block that did not ask for more.
+const SHARED_BYTES: usize = 48 << 10;
+
+/// Whether the first and the last convolution have room for their weights.
+pub(super) fn fits_at_the_edges(channels: usize, width: usize) -> bool {
+    9 * channels * width * HALF <= SHARED_BYTES
+}
+
 /// The first convolution: from f32 (images, channels, h, w) at an address.
 pub(super) fn convolve_in(
     recorder: &mut Recorder,
@@ -517,7 +535,7 @@ pub(super) fn convolve_in(
 ) -> Result<Image> {
     let outputs = weights.outputs(name)?;
     let shared_bytes = 9 * channels * outputs * HALF;
-    if shared_bytes > 48 << 10 {
+    if shared_bytes > SHARED_BYTES {
         bail!("the first convolution has {channels} → {outputs} channels, more than fit beside each other");
     }
     let y = recorder.image(images, height, width, outputs);
@@ -548,7 +566,7 @@ pub(super) fn convolve_out(
 ) -> Result<()> {
     let outputs = weights.outputs(name)?;
     let shared_bytes = 9 * x.channels * outputs * HALF;
-    if shared_bytes > 48 << 10 || outputs > 4 {
+    if shared_bytes > SHARED_BYTES || outputs > 4 {
         bail!("the last convolution has {} → {outputs} channels, expected at most 4 of few", x.channels);
     }
     let weight = weights.address(recorder, name, "weight")?;

@@ -8,10 +8,12 @@ use super::gpu::Gpu;
 use super::layers::{FLOAT, GroupNorm, HALF, Image, OCTET, Weights};
 use super::product::Product;
 use super::program::{Launch, Program, Recorder, Spot};
-use super::unet::{convolve_in, convolve_out, output};
+use super::unet::{convolve_in, convolve_out, fits_at_the_edges, output};
 use crate::config::VaeConfig;
 use crate::nn::Seamless;
 
+/// More would not fit into a block of the norms.
+const MAX_WIDTH: usize = 2048;
 /// Bytes of attention scores held at once.
 const SCORES_BYTES: usize = 128 << 20;
 
@@ -31,6 +33,11 @@ pub(super) fn check(config: &VaeConfig) -> std::result::Result<(), String> {
         if !width.is_multiple_of(OCTET) || width % config.norm_num_groups != 0 {
             return Err(format!("{width} channels in {} groups", config.norm_num_groups));
         }
+    }
+    let widest = config.block_out_channels.iter().copied().max().unwrap_or_default();
+    let first = config.block_out_channels.last().copied().unwrap_or_default();
+    if widest > MAX_WIDTH || !fits_at_the_edges(config.latent_channels, first) {
+        return Err(format!("{widest} channels"));
     }
     if config.out_channels > 4 || config.latent_channels > 4 {
         return Err(format!("{} latent and {} image channels", config.latent_channels, config.out_channels));
@@ -66,7 +73,7 @@ pub(super) fn record(
     shape: Shape,
 ) -> Result<(Program, u64, [usize; 2])> {
     let Shape { height, width, seamless, eps } = shape;
-    let mut recorder = Recorder::new(gpu);
+    let mut recorder = Recorder::new(gpu)?;
     let factor = 1 << (config.block_out_channels.len() - 1);
     let size = [factor * height, factor * width];
     let to = recorder.lasting_memory(config.out_channels * size[0] * size[1] * FLOAT)?;

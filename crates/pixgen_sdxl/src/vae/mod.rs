@@ -143,8 +143,12 @@ impl Vae {
         let config: VaeConfig = source.json(FILE)?;
         config::check(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         // SDXL's own autoencoder overflows in f16; only models that say otherwise were fine-tuned not to.
-        let overflows = dtype == DType::F16 && config.force_upcast.unwrap_or(true);
-        let precision = Precision { dtype, stream_scale: if overflows { F16_STREAM_SCALE } else { 1.0 } };
+        let precision = match (dtype == DType::F16 && config.force_upcast.unwrap_or(true), device.is_cuda()) {
+            (false, _) => Precision { dtype, stream_scale: 1.0 },
+            (true, true) => Precision { dtype, stream_scale: F16_STREAM_SCALE },
+            // Not tried elsewhere.
+            (true, false) => Precision::F32,
+        };
         let statistics = match (&config.latents_mean, &config.latents_std) {
             (Some(mean), Some(std)) => {
                 let tensor = |values: &[f32]| Tensor::new(values, device)?.reshape((1, (), 1, 1));
@@ -235,7 +239,10 @@ impl Vae {
             return Err(Error::NotFinite { what: "latent" });
         }
         let factor = self.factor();
-        let tiles = tiling.tiles(self.working_bytes(height * width * factor * factor), factor)?;
+        let pixels = height * width * factor * factor;
+        let tiles = |network: &Network| tiling.tiles(self.working_bytes(pixels, network.dtype), factor);
+        // What cannot be asked for is an error before anything is computed.
+        tiles(&self.network)?;
         let scale = Scale { input: 1, output: factor };
         // One image at a time: the last level holds hundreds of channels at full size.
         let images: Vec<_> = (0..images)
@@ -255,7 +262,7 @@ impl Vae {
                         }
                         network.decoder.forward(latent, seamless)
                     };
-                    match tiles {
+                    match tiles(network).map_err(candle_core::Error::wrap)? {
                         Some(tiles) => tiled(&latent, tiles, scale, seamless, decode)?.to_device(&self.device),
                         None => decode(&latent, seamless),
                     }
@@ -295,7 +302,8 @@ impl Vae {
         if !is_finite(&images)? {
             return Err(Error::Input("the image holds numbers that are not finite, expected -1 to 1".to_owned()));
         }
-        let tiles = tiling.tiles(self.working_bytes(height * width), factor)?;
+        let tiles = |network: &Network| tiling.tiles(self.working_bytes(height * width, network.dtype), factor);
+        tiles(&self.network)?;
         let scale = Scale { input: factor, output: 1 };
         let moments: Vec<_> = (0..count)
             .map(|image| {
@@ -304,7 +312,7 @@ impl Vae {
                     let Some(encoder) = &network.encoder else { candle_core::bail!("the autoencoder has no encoder") };
                     let image = image.to_dtype(network.dtype)?;
                     let encode = |image: &Tensor, seamless| encoder.forward(image, seamless);
-                    match tiles {
+                    match tiles(network).map_err(candle_core::Error::wrap)? {
                         Some(tiles) => tiled(&image, tiles, scale, seamless, encode)?.to_device(&self.device),
                         None => encode(&image, seamless),
                     }
@@ -338,14 +346,13 @@ impl Vae {
     }
 
     /// Bytes of the feature maps for an image of `pixels`, at the level that needs most.
-    fn working_bytes(&self, pixels: usize) -> usize {
+    fn working_bytes(&self, pixels: usize, dtype: DType) -> usize {
         let widths = &self.config.block_out_channels;
         let channels_at_full_size = widths.iter().enumerate().map(|(level, width)| {
             // A level begins with the channels of the one below.
             let width = *width.max(widths.get(level + 1).unwrap_or(width));
             (pixels >> (2 * level)).saturating_mul(width)
         });
-        let dtype = self.in_f32.get().unwrap_or(&self.network).dtype;
         channels_at_full_size.max().unwrap_or(0).saturating_mul(LIVE_MAPS * dtype.size_in_bytes())
     }
 }

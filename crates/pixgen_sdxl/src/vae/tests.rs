@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use tempfile::TempDir;
 
-use super::{Vae, VaeTiling};
+use super::{F16_STREAM_SCALE, Network, Precision, Vae, VaeTiling};
 use crate::checkpoint::Checkpoint;
 use crate::nn::Seamless;
 use crate::test_support::{MODELS, copy_folder, copy_of, fixtures};
@@ -85,6 +85,32 @@ fn tiles_of_images_that_are_read_come_close_too() {
         let tiled = encode(VaeTiling::On { tile_px, overlap_px: tile_px / 2 });
         let error = rms(&(&tiled - &whole).unwrap()) / rms(&whole);
         assert!(error < 0.12, "{model}: {error}");
+    }
+}
+
+/// What the scale does, it does to no result.
+#[test]
+fn scaled_feature_maps_give_the_same_images_and_latents() {
+    for model in MODELS {
+        let checkpoint = Checkpoint::open(&ModelSource::Folder(fixture(model)), &LoadOptions::default()).unwrap();
+        let vae = load(&fixture(model), DType::F32);
+        let load_with = |precision| Network::load(&checkpoint, &vae.config, &Device::Cpu, precision).unwrap();
+        let latents = smooth(vae.latent_channels(), 8);
+        let images = smooth(vae.input_channels(), 8 * vae.factor());
+        let draw = |network: &Network| {
+            let dtype = |x: &Tensor| x.to_dtype(network.dtype).unwrap();
+            let image = network.decoder.forward(&dtype(&latents), Seamless::OFF).unwrap();
+            let encoder = network.encoder.as_ref().unwrap();
+            [image, encoder.forward(&dtype(&images), Seamless::OFF).unwrap()]
+        };
+        let expected = draw(&load_with(Precision::F32));
+        for (dtype, allowed) in [(DType::F32, 1e-5), (DType::F16, 1e-2)] {
+            let found = draw(&load_with(Precision { dtype, stream_scale: F16_STREAM_SCALE }));
+            for (found, expected) in found.iter().zip(&expected) {
+                let error = rms(&(found - expected).unwrap()) / rms(expected);
+                assert!(error < allowed, "{model} in {dtype:?}: {error:.1e}");
+            }
+        }
     }
 }
 

@@ -32,7 +32,7 @@ struct Channels {
 // last block of an image adds the slabs up, in their order, so that the result is the same every time.
 //
 // Block: (octets of channels, rows of pixels); grid: (slabs, images). Shared: 2 · rows · channels floats. `finished` holds
-// zeros, one per image, and holds them again at the end.
+// zeros, one per image.
 extern "C" __global__ void group_norm_moments(const half_bits *a, const half_bits *b, const float *shift,
                                               float2 *partials, u32 *finished, float2 *moments, int pixels, int c1,
                                               int c2, int groups, float eps) {
@@ -104,7 +104,6 @@ extern "C" __global__ void group_norm_moments(const half_bits *a, const half_bit
                 make_float2(mean + x.raw(0, group * per_group), rsqrtf(variance + eps));
         }
     }
-    if (thread == 0) finished[blockIdx.y] = 0;
 }
 
 // The normalised image, with SiLU if asked for. `y` has `pad` more cells on every side, which hold zeros or, along axes

@@ -1,0 +1,215 @@
+//! `dgx-pixels bake DIR`: the sprites of a game's recipes that are missing or stale; `--check` only tells which.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use pixgen_api::{RECIPE_EXTENSION, Request, baked_file};
+use pixgen_engine::{Bake, bake_of};
+
+use crate::batch::workers::{self, Message};
+use crate::context::Context;
+use crate::events::{Report, Role};
+use crate::exit::{Exit, Interrupted, usage};
+use crate::interrupt;
+use crate::names::write_over;
+use crate::session::SessionConfig;
+
+/// Deepest folder that is looked into: links can make circles.
+const MAX_DEPTH: usize = 32;
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// The folder with *.sprite.ron files, usually the game's assets.
+    #[arg(default_value = "assets")]
+    folder: PathBuf,
+    /// Draw nothing: print the recipes whose sprite is missing, stale or damaged, and exit with 3 if there are any.
+    #[arg(long)]
+    check: bool,
+    /// Replace pictures that were not drawn by this program, too.
+    #[arg(long)]
+    force: bool,
+    /// Where to draw: auto, cpu, cuda:0, metal:0 [default: auto].
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+}
+
+/// Why a recipe has to be baked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// There is nothing to do.
+    Fresh,
+    /// There is no PNG.
+    Missing,
+    /// The recipe was edited after the PNG was drawn.
+    Stale,
+    /// The PNG is not ours.
+    ByHand,
+    /// The PNG cannot be read.
+    Damaged(String),
+    /// The recipe cannot be read.
+    Broken(String),
+}
+
+impl State {
+    fn text(&self) -> String {
+        match self {
+            Self::Fresh => "fresh".to_owned(),
+            Self::Missing => "its sprite is missing".to_owned(),
+            Self::Stale => "it was edited after its sprite was drawn".to_owned(),
+            Self::ByHand => "its picture was not drawn by this program".to_owned(),
+            Self::Damaged(reason) => format!("its sprite is damaged: {reason}"),
+            Self::Broken(reason) => reason.clone(),
+        }
+    }
+}
+
+/// A recipe with its sprite.
+#[derive(Debug)]
+struct Recipe {
+    path: PathBuf,
+    baked: PathBuf,
+    request: Option<Request>,
+    state: State,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    if !arguments.folder.is_dir() {
+        let folder = arguments.folder.display();
+        return Err(usage(format!(
+            "{folder} is no folder: give the folder with the game's *.{RECIPE_EXTENSION} files"
+        )));
+    }
+    let mut paths = Vec::new();
+    collect(&arguments.folder, 0, &mut paths)?;
+    paths.sort();
+    let recipes = read_all(&paths);
+    if arguments.check {
+        return Ok(check(&recipes, context));
+    }
+    bake(&recipes, arguments, context)
+}
+
+/// Every recipe below a folder.
+fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = folder.read_dir().with_context(|| format!("reading the folder {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("reading the folder {}", folder.display()))?;
+        let path = entry.path();
+        // Links are followed for files, as artists share them, and not for folders.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth < MAX_DEPTH {
+                collect(&path, depth + 1, found)?;
+            }
+        } else if baked_file(&path).is_some() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Reads the recipes on all cores: thousands of them are small files.
+fn read_all(paths: &[PathBuf]) -> Vec<Recipe> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = paths.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = paths
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(|path| read(path)).collect::<Vec<_>>()))
+            .collect();
+        let join = |reader: std::thread::ScopedJoinHandle<'_, Vec<Recipe>>| {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        readers.into_iter().flat_map(join).collect()
+    })
+}
+
+fn read(path: &Path) -> Recipe {
+    let baked = baked_file(path).unwrap_or_default();
+    let request = fs::read(path).map_err(|error| error.to_string());
+    let request = request.and_then(|bytes| Request::from_recipe(&bytes).map_err(|error| error.to_string()));
+    let state = match &request {
+        Err(reason) => State::Broken(reason.clone()),
+        Ok(request) => match fs::read(&baked) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
+            Err(error) => State::Damaged(error.to_string()),
+            Ok(png) => match bake_of(&png, request) {
+                Ok(Bake::Fresh) => State::Fresh,
+                Ok(Bake::Stale) => State::Stale,
+                Ok(Bake::ByHand) => State::ByHand,
+                Err(error) => State::Damaged(error.to_string()),
+            },
+        },
+    };
+    Recipe { path: path.to_owned(), baked, request: request.ok(), state }
+}
+
+/// Lists what drifted: the recipe on stdout, the reason on stderr. A picture by hand is somebody's decision.
+fn check(recipes: &[Recipe], context: &Context) -> Exit {
+    let printer = &context.printer;
+    let drifted = recipes.iter().filter(|recipe| !matches!(recipe.state, State::Fresh | State::ByHand));
+    let mut exit = Exit::Success;
+    for recipe in drifted {
+        exit = Exit::Drift;
+        printer.failed(&recipe.path.display().to_string(), &recipe.state.text());
+        if !printer.is_json() {
+            printer.line(&recipe.path.display().to_string());
+        }
+    }
+    exit
+}
+
+fn bake(recipes: &[Recipe], arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let printer = &context.printer;
+    let mut exit = Exit::Success;
+    let mut requests = Vec::new();
+    for (index, recipe) in recipes.iter().enumerate() {
+        let path = recipe.path.display().to_string();
+        match (&recipe.state, &recipe.request) {
+            (State::Fresh, _) => {}
+            (State::ByHand, _) if !arguments.force => {
+                printer.note(&format!("{path}: {}, and stays; --force replaces it", recipe.state.text()));
+            }
+            (_, Some(request)) => requests.push((index, request.clone())),
+            (state, None) => {
+                exit = Exit::Incomplete;
+                printer.failed(&path, &state.text());
+            }
+        }
+    }
+    if requests.is_empty() {
+        printer.note(&format!("{} recipes, nothing to draw", recipes.len()));
+        return Ok(exit);
+    }
+    let bar = printer.progress().bar("baking", requests.len() as u64);
+    let mut done = 0;
+    // One engine: recipes of one game share their model, and it is loaded once.
+    let config = SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None };
+    workers::draw(config, &requests, |message| {
+        match message {
+            Message::Started(index) => {
+                let item = recipes[index].path.display().to_string();
+                printer.event(&Report::Started { item: &item });
+            }
+            Message::Warning(text) => printer.warning(&text),
+            Message::Drawn { index, png, size_px } => {
+                let Recipe { baked, .. } = &recipes[index];
+                write_over(baked, &png)?;
+                printer.wrote_picture(baked, Role::Sprite, None, Some(size_px));
+                done += 1;
+            }
+            Message::Failed { index, error } => {
+                exit = Exit::Incomplete;
+                printer.failed(&recipes[index].path.display().to_string(), &error);
+                done += 1;
+            }
+        }
+        bar.set(done);
+        Ok(())
+    })?;
+    if interrupt::requested() {
+        return Err(Interrupted.into());
+    }
+    Ok(exit)
+}

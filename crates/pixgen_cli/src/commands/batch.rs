@@ -1,0 +1,360 @@
+//! `dgx-pixels batch FILE`: one sprite a line, resumable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use image::RgbaImage;
+use pixgen_api::{Kind, Request};
+use pixgen_engine::{Provenance, recipe_hash};
+
+use crate::batch::format::{self, Entry, Format};
+use crate::batch::joint::JointPalette;
+use crate::batch::journal::{CONTACT_SHEET, Decision, Journal, Wish};
+use crate::batch::workers::{self, Message};
+use crate::context::Context;
+use crate::drawing::{fresh_seed, load_png};
+use crate::events::{Report, Role};
+use crate::exit::{Exit, Interrupted, OrUsage, usage};
+use crate::interrupt;
+use crate::names::{make_folder, slug, sweep, write_new, write_over};
+use crate::options::DrawOptions;
+use crate::picture::{self, Cell, Grid};
+use crate::session::{SessionConfig, plan};
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A text file holds one prompt a line: `a red potion | size=16 colors=8 | kind=item name=potion count=2`. Lines that begin \
+with # are comments. The options behind | are the flags of this command without dashes. A .csv has a head line with the \
+column `prompt` and options as other columns; a .jsonl has one object a line with the key \"prompt\".
+
+The same command goes on where an earlier run was ended, draws new lines, and tries failed ones again. Lines that failed \
+are listed in FILE.failures.jsonl, which is a batch itself.")]
+pub(crate) struct Arguments {
+    /// The prompts: text with one a line, .csv or .jsonl; - reads stdin.
+    file: PathBuf,
+    /// How the file is written [default: what its extension says, else text].
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// What the sprites show, where a line does not say it [default: item].
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) options: DrawOptions,
+    /// Lines that are drawn at once [default: one a core with the embedded model on the CPU, else 1].
+    #[arg(long, value_name = "N")]
+    jobs: Option<u32>,
+    /// One palette of N colours for all sprites [without N: 32].
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "32", help_heading = "Look",
+          conflicts_with = "palette")]
+    joint_palette: Option<u32>,
+    /// Draw no picture of all sprites.
+    #[arg(long)]
+    no_contact_sheet: bool,
+    /// The folder to write to [default: ./output].
+    #[arg(long, short, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+/// Most engines at once: each holds a model of its own.
+const MAX_JOBS: usize = 64;
+
+/// One sprite of the batch.
+#[derive(Clone, Debug)]
+struct Item {
+    entry: Entry,
+    request: Request,
+    decision: Decision,
+}
+
+pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let printer = &context.printer;
+    if arguments.jobs == Some(0) {
+        return Err(usage("jobs is 0, expected 1 or more"));
+    }
+    let entries = format::read(&arguments.file, arguments.format)?;
+    let wishes = wishes(&arguments, context, &entries)?;
+    context.settings.device()?;
+    let folder = arguments.output.clone().unwrap_or_else(|| context.settings.path("output"));
+    make_folder(&folder)?;
+    let batch = Batch::open(&arguments, folder)?;
+    let (mut journal, items) = batch.decide(wishes)?;
+    let mut joint = arguments.joint_palette.map(|colors| JointPalette::new(&batch.data, colors)).transpose()?;
+    let open: Vec<usize> = (0..items.len()).filter(|index| !batch.is_drawn(&items[*index], joint.as_ref())).collect();
+    let drawn_before = items.len() - open.len();
+    if drawn_before > 0 {
+        printer.note(&format!("{drawn_before} of {} sprites were there already", items.len()));
+    }
+    let mut items = items;
+    let failures =
+        batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs(&arguments, context, &open)?)?;
+    if let Some(joint) = &mut joint {
+        batch.colour_jointly(joint, &mut journal, &mut items, &failures, context)?;
+    }
+    batch.finish(&arguments, &mut journal, &items, &failures, context)
+}
+
+/// Threads that draw.
+fn jobs(arguments: &Arguments, context: &Context, open: &[usize]) -> anyhow::Result<usize> {
+    let said = arguments.jobs.map_or_else(|| context.settings.number("jobs"), |jobs| Ok(Some(jobs)))?;
+    let has_gpu = cfg!(any(feature = "cuda", feature = "metal"));
+    let is_small = arguments.options.settings.model.as_deref().or(context.settings.chosen("model")).is_none();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let by_itself = if is_small && !has_gpu { cores } else { 1 };
+    let jobs = said.map_or(by_itself, |jobs| jobs as usize);
+    Ok(jobs.clamp(1, MAX_JOBS).min(open.len().max(1)))
+}
+
+/// What every sprite of the batch is: entry, request and key. All lines are checked before the first one is drawn.
+fn wishes(arguments: &Arguments, context: &Context, entries: &[Entry]) -> anyhow::Result<Vec<(Entry, Request, Wish)>> {
+    let mut wishes = Vec::new();
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    for entry in entries {
+        let check = || {
+            let pairs = entry.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let options = DrawOptions::from_pairs(pairs)?.over(arguments.options.clone());
+            let request = options.request(context, entry.kind.or(arguments.kind), Some(&entry.prompt))?;
+            plan(&request)?;
+            Ok::<_, anyhow::Error>(request)
+        };
+        let place = format!("{}: line {}", arguments.file.display(), entry.line);
+        let request = check().or_usage_in(place)?;
+        for copy in 0..entry.count {
+            let seed = request.seed.map(|seed| seed.wrapping_add(copy.into()));
+            let request = Request { seed, count: 1, ..request.clone() };
+            let hash = recipe_hash(&request)?;
+            // Equal lines are different sprites: each has its own number.
+            let number = seen.entry(hash.clone()).and_modify(|number| *number += 1).or_insert(1);
+            let stem = entry.name.clone().unwrap_or_else(|| slug(&entry.prompt));
+            wishes.push((entry.clone(), request, Wish { key: format!("{hash} {number}"), stem, seed }));
+        }
+    }
+    Ok(wishes)
+}
+
+/// The folders of a batch.
+#[derive(Debug)]
+struct Batch {
+    /// Stem of the batch file.
+    stem: String,
+    /// Where sprites go.
+    folder: PathBuf,
+    /// Journal and working files, in the output folder so that files can be renamed into place.
+    data: PathBuf,
+}
+
+impl Batch {
+    fn open(arguments: &Arguments, folder: PathBuf) -> anyhow::Result<Self> {
+        let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let stem = stem.filter(|stem| stem != "-").unwrap_or_else(|| "stdin".to_owned());
+        let data = folder.join(format!(".{stem}.batch"));
+        Ok(Self { stem, folder, data })
+    }
+
+    /// Names and seeds of all sprites, kept before anything is drawn.
+    fn decide(&self, wishes: Vec<(Entry, Request, Wish)>) -> anyhow::Result<(Journal, Vec<Item>)> {
+        let mut journal = Journal::open(&self.data, &self.folder)?;
+        // No other run writes here now: what lies around was left by one that was killed.
+        let work = self.data.join("work");
+        if work.exists() {
+            fs::remove_dir_all(&work).with_context(|| format!("removing {}", work.display()))?;
+        }
+        make_folder(&work)?;
+        sweep(&self.folder);
+        let plain: Vec<_> = wishes.iter().map(|(_, _, wish)| wish.clone()).collect();
+        journal.release(&plain);
+        let decisions = journal.decide(&plain, fresh_seed)?;
+        let items = wishes.into_iter().zip(decisions).map(|((entry, request, _), decision)| Item {
+            entry,
+            request: Request { seed: Some(decision.seed), ..request },
+            decision,
+        });
+        Ok((journal, items.collect()))
+    }
+
+    fn sprite(&self, decision: &Decision) -> PathBuf {
+        self.folder.join(format!("{}.png", decision.name))
+    }
+
+    /// Whether a sprite need not be drawn: it stands under its name. Files are renamed into place when they are whole,
+    /// so one that is there is finished. A file that says it was drawn with another seed is somebody else's; one that
+    /// says nothing was painted over since, and stays.
+    fn is_drawn(&self, item: &Item, joint: Option<&JointPalette>) -> bool {
+        let is_ours = |path: &Path| {
+            let said = fs::read(path).ok().map(|png| Provenance::request_of(&png));
+            match said {
+                Some(Ok(Some(request))) => request.seed == Some(item.decision.seed),
+                Some(Ok(None)) => true,
+                Some(Err(_)) | None => false,
+            }
+        };
+        is_ours(&self.sprite(&item.decision)) || joint.is_some_and(|joint| is_ours(&joint.raw(&item.decision.name)))
+    }
+
+    /// Draws the open sprites; returns those that failed, with the reason.
+    fn draw(
+        &self,
+        journal: &mut Journal,
+        items: &mut [Item],
+        open: &[usize],
+        joint: Option<&JointPalette>,
+        context: &Context,
+        jobs: usize,
+    ) -> anyhow::Result<BTreeMap<usize, String>> {
+        let printer = &context.printer;
+        let mut failures = BTreeMap::new();
+        if open.is_empty() {
+            return Ok(failures);
+        }
+        let requests: Vec<_> = open.iter().map(|index| (*index, items[*index].request.clone())).collect();
+        let bar = printer.progress().bar(&self.stem, items.len() as u64);
+        let mut done = (items.len() - open.len()) as u64;
+        bar.skip(done);
+        let work = self.data.join("work");
+        let config = SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&work) };
+        workers::draw(config, &requests, |message| {
+            match message {
+                Message::Started(index) => printer.event(&Report::Started { item: &items[index].entry.prompt }),
+                Message::Warning(text) => printer.warning(&text),
+                Message::Drawn { index, png, size_px } => {
+                    let item = &mut items[index];
+                    let (path, is_final) = match joint {
+                        Some(joint) => (joint.raw(&item.decision.name), false),
+                        None => (self.sprite(&item.decision), true),
+                    };
+                    let path = if is_final {
+                        self.place(journal, item, &png)?
+                    } else {
+                        write_over(&path, &png)?;
+                        path
+                    };
+                    if is_final {
+                        printer.wrote_picture(&path, Role::Sprite, Some(item.decision.seed), Some(size_px));
+                    }
+                    done += 1;
+                }
+                Message::Failed { index, error } => {
+                    let item = &items[index];
+                    printer.failed(&format!("line {}, {}", item.entry.line, item.entry.prompt), &error);
+                    failures.insert(index, error);
+                    done += 1;
+                }
+            }
+            bar.set(done);
+            Ok(())
+        })?;
+        drop(bar);
+        if interrupt::requested() {
+            printer.note(&format!("{done} of {} sprites are done; the same command goes on from there", items.len()));
+            return Err(Interrupted.into());
+        }
+        Ok(failures)
+    }
+
+    /// Puts a finished sprite under its name; if somebody took the name meanwhile, it gets another one.
+    fn place(&self, journal: &mut Journal, item: &mut Item, png: &[u8]) -> anyhow::Result<PathBuf> {
+        loop {
+            let path = self.sprite(&item.decision);
+            if write_new(&path, png)? {
+                return Ok(path);
+            }
+            let stem = item.entry.name.clone().unwrap_or_else(|| slug(&item.entry.prompt));
+            item.decision = journal.rename(&item.decision, &stem)?;
+        }
+    }
+
+    /// Gives all sprites that were drawn the colours of one palette and puts them under their names.
+    fn colour_jointly(
+        &self,
+        joint: &mut JointPalette,
+        journal: &mut Journal,
+        items: &mut [Item],
+        failures: &BTreeMap<usize, String>,
+        context: &Context,
+    ) -> anyhow::Result<()> {
+        let drawn: Vec<usize> = (0..items.len()).filter(|index| !failures.contains_key(index)).collect();
+        let names: Vec<_> = drawn.iter().map(|index| items[*index].decision.name.clone()).collect();
+        joint.choose(&names)?;
+        for index in drawn {
+            interrupt::check()?;
+            let item = &mut items[index];
+            let raw = joint.raw(&item.decision.name);
+            if !raw.is_file() {
+                continue; // Coloured by an earlier run.
+            }
+            let (png, sprite) = joint.coloured(&raw)?;
+            let path = self.place(journal, item, &png)?;
+            fs::remove_file(&raw).with_context(|| format!("removing {}", raw.display()))?;
+            context.printer.wrote_picture(&path, Role::Sprite, Some(item.decision.seed), Some(sprite.dimensions()));
+        }
+        Ok(())
+    }
+
+    /// Contact sheet, list of failures, and the exit code.
+    fn finish(
+        &self,
+        arguments: &Arguments,
+        journal: &mut Journal,
+        items: &[Item],
+        failures: &BTreeMap<usize, String>,
+        context: &Context,
+    ) -> anyhow::Result<Exit> {
+        let printer = &context.printer;
+        if !arguments.no_contact_sheet {
+            let wish = Wish { key: CONTACT_SHEET.into(), stem: format!("{}-sheet", self.stem), seed: Some(0) };
+            let path = self.folder.join(format!("{}.png", journal.decide(&[wish], || 0)?[0].name));
+            let left_out = self.contact_sheet(items, failures, &path)?;
+            if left_out > 0 {
+                printer.warning(&format!("the contact sheet leaves {left_out} sprites out"));
+            }
+            printer.wrote(&path, Role::ContactSheet);
+        }
+        let list = self.folder.join(format!("{}.failures.jsonl", self.stem));
+        // Working files of sessions are gone with them.
+        let _ = fs::remove_dir(self.data.join("work"));
+        if failures.is_empty() {
+            if list.exists() {
+                fs::remove_file(&list).with_context(|| format!("removing {}", list.display()))?;
+            }
+            return Ok(Exit::Success);
+        }
+        write_over(&list, failure_lines(items, failures).as_bytes())?;
+        printer.wrote(&list, Role::Failures);
+        printer.warning(&format!("{} of {} sprites failed: see {}", failures.len(), items.len(), list.display()));
+        Ok(Exit::Incomplete)
+    }
+
+    fn contact_sheet(&self, items: &[Item], failures: &BTreeMap<usize, String>, path: &Path) -> anyhow::Result<usize> {
+        let cell = |(index, item): (usize, &Item)| {
+            let sprite: Option<RgbaImage> = match failures.contains_key(&index) {
+                true => None,
+                false => Some(load_png(&self.sprite(&item.decision))?),
+            };
+            Ok(Cell { sprite, label: item.entry.prompt.clone() })
+        };
+        let cells: anyhow::Result<Vec<_>> = items.iter().enumerate().map(cell).collect();
+        let (sheet, left_out) = Grid::square(cells?).draw()?;
+        write_over(path, &picture::png(&sheet)?)?;
+        Ok(left_out)
+    }
+}
+
+/// The failed lines as a batch.
+fn failure_lines(items: &[Item], failures: &BTreeMap<usize, String>) -> String {
+    let mut text = String::new();
+    for (index, error) in failures {
+        let item = &items[*index];
+        let mut fields = serde_json::Map::new();
+        fields.insert("prompt".into(), item.entry.prompt.clone().into());
+        fields.insert("kind".into(), item.request.kind.word().into());
+        fields.insert("name".into(), item.decision.name.clone().into());
+        fields.extend(item.entry.options.iter().map(|(key, value)| (key.clone(), value.clone().into())));
+        fields.insert("seed".into(), item.decision.seed.into());
+        fields.insert("error".into(), error.clone().into());
+        text.push_str(&serde_json::Value::Object(fields).to_string());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,230 @@
+//! `dgx-pixels compare`: models × LoRAs × prompts × seeds as a labelled picture and a table of measures and times.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+use image::RgbaImage;
+use pixgen_api::{EventKind, Kind, Request};
+use pixgen_art::Metrics;
+use serde::Serialize;
+
+use crate::commands::generate::is_png;
+use crate::context::Context;
+use crate::drawing::{Observer, rgba};
+use crate::events::Role;
+use crate::exit::{Exit, Interrupted, usage};
+use crate::names::FileSet;
+use crate::options::DrawOptions;
+use crate::picture::{self, Cell, Grid};
+use crate::session::{Session, SessionConfig, plan};
+
+/// Most sprites of one comparison.
+const MAX_CELLS: usize = 2_000;
+/// What stands for "no LoRA".
+const NONE: &str = "none";
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// What to draw; each prompt is a group of rows.
+    #[arg(required = true)]
+    prompts: Vec<String>,
+    /// What the sprites show.
+    #[arg(long, value_name = "KIND", default_value_t = Kind::Item)]
+    kind: Kind,
+    /// The models, with commas between them; each is a column [default: --model].
+    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    models: Vec<String>,
+    /// LoRAs with commas between them, as none,pixels:0.8; each is a column for every model [default: --lora].
+    #[arg(long = "loras", value_name = "LORAS", value_delimiter = ',')]
+    lora_columns: Vec<String>,
+    /// The seeds, with commas between them; each is a row.
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', default_value = "0,1,2")]
+    seeds: Vec<u64>,
+    #[command(flatten)]
+    pub(crate) options: DrawOptions,
+    /// The folder to write to, or a PNG [default: ./output/compare.png].
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+/// A column: a model with a LoRA.
+#[derive(Debug)]
+struct Column {
+    label: String,
+    options: DrawOptions,
+}
+
+/// One sprite with its line of the table.
+#[derive(Debug)]
+struct Drawn {
+    sprite: Option<RgbaImage>,
+    line: Line,
+}
+
+/// A line of the table.
+#[derive(Debug, Serialize)]
+struct Line {
+    column: String,
+    kind: String,
+    prompt: String,
+    seed: u64,
+    size_px: u32,
+    /// From the request to the sprite; the first sprite of a model waits until it is loaded.
+    seconds: f64,
+    /// One denoising step, loading left out; empty with a single step.
+    seconds_per_step: Option<f64>,
+    colors: Option<usize>,
+    alpha_levels: Option<usize>,
+    opaque_ratio: Option<f32>,
+    orphan_ratio: Option<f32>,
+    error: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let columns = columns(arguments);
+    let rows: Vec<(&str, u64)> = arguments
+        .prompts
+        .iter()
+        .flat_map(|prompt| arguments.seeds.iter().map(move |seed| (prompt.as_str(), *seed)))
+        .collect();
+    let count = columns.len() * rows.len();
+    if count == 0 || count > MAX_CELLS {
+        return Err(usage(format!("that are {count} sprites, expected 1 to {MAX_CELLS}")));
+    }
+    // Everything is checked before anything is drawn.
+    let mut requests = Vec::new();
+    for column in &columns {
+        for (prompt, seed) in &rows {
+            let request = column.options.request(context, Some(arguments.kind), Some(prompt))?;
+            let request = Request { seed: Some(*seed), count: 1, ..request };
+            plan(&request)?;
+            requests.push((column, request));
+        }
+    }
+    let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
+    let bar = context.printer.progress().bar("comparing", count as u64);
+    let mut drawn = Vec::new();
+    for (column, request) in requests {
+        drawn.push(draw(&session, &column.label, request, context)?);
+        bar.set(drawn.len() as u64);
+    }
+    drop(bar);
+    write(arguments, context, &columns, &rows, &drawn)
+}
+
+fn columns(arguments: &Arguments) -> Vec<Column> {
+    let or_none = |list: &[String]| {
+        if list.is_empty() { vec![None] } else { list.iter().cloned().map(Some).collect::<Vec<_>>() }
+    };
+    let mut columns = Vec::new();
+    for model in or_none(&arguments.models) {
+        for lora in or_none(&arguments.lora_columns) {
+            let mut options = arguments.options.clone();
+            if let Some(model) = &model {
+                options.settings.model = Some(model.clone());
+            }
+            match lora.as_deref() {
+                Some(NONE) => options.loras.clear(),
+                Some(lora) => options.loras = vec![lora.to_owned()],
+                None => {}
+            }
+            let name = options.settings.model.clone().unwrap_or_else(|| "embedded".to_owned());
+            let name = name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+            let label = if options.loras.is_empty() { name } else { format!("{name} {}", options.loras.join(" ")) };
+            columns.push(Column { label, options });
+        }
+    }
+    columns
+}
+
+fn draw(session: &Session, column: &str, request: Request, context: &Context) -> anyhow::Result<Drawn> {
+    let item = format!("{column}: {}", request.prompt);
+    let observer = Observer::new(context, &item, 1);
+    let started = Instant::now();
+    let mut steps: Vec<Instant> = Vec::new();
+    let mut line = Line {
+        column: column.to_owned(),
+        kind: request.kind.to_string(),
+        prompt: request.prompt.clone(),
+        seed: request.seed.unwrap_or_default(),
+        size_px: request.size_px,
+        seconds: 0.0,
+        seconds_per_step: None,
+        colors: None,
+        alpha_levels: None,
+        opaque_ratio: None,
+        orphan_ratio: None,
+        error: None,
+    };
+    let images = session.draw(request, &mut |event| {
+        observer.observe(event);
+        if matches!(event, EventKind::Step { .. }) {
+            steps.push(Instant::now());
+        }
+        Ok(())
+    });
+    line.seconds = started.elapsed().as_secs_f64();
+    if let [first, .., last] = steps.as_slice() {
+        line.seconds_per_step = Some(last.duration_since(*first).as_secs_f64() / (steps.len() - 1) as f64);
+    }
+    let image = images.and_then(|images| images.into_iter().next().context("the engine returned no sprite"));
+    let sprite = match image {
+        Ok(image) => Some(rgba(&image.pixels)?),
+        Err(error) if error.is::<Interrupted>() => return Err(error),
+        Err(error) => {
+            let error = format!("{error:#}");
+            context.printer.failed(&item, &error);
+            line.error = Some(error);
+            None
+        }
+    };
+    if let Some(metrics) = sprite.as_ref().map(Metrics::of) {
+        line.colors = Some(metrics.colors);
+        line.alpha_levels = Some(metrics.alpha_levels);
+        line.opaque_ratio = Some(metrics.opaque_ratio);
+        line.orphan_ratio = Some(metrics.orphan_ratio);
+    }
+    Ok(Drawn { sprite, line })
+}
+
+/// The picture and the table, under one name.
+fn write(
+    arguments: &Arguments,
+    context: &Context,
+    columns: &[Column],
+    rows: &[(&str, u64)],
+    drawn: &[Drawn],
+) -> anyhow::Result<Exit> {
+    // Drawn column by column, so that each model is loaded once; shown row by row.
+    let in_rows = (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (column, row)));
+    let cells = in_rows
+        .map(|(column, row)| Cell { sprite: drawn[column * rows.len() + row].sprite.clone(), label: String::new() });
+    let grid = Grid {
+        cells: cells.collect(),
+        columns: columns.len(),
+        column_labels: columns.iter().map(|column| column.label.clone()).collect(),
+        row_labels: rows.iter().map(|(prompt, seed)| format!("{seed} {prompt}")).collect(),
+    };
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for Drawn { line, .. } in drawn {
+        table.serialize(line)?;
+    }
+    let (folder, stem) = match &arguments.output {
+        Some(path) if is_png(path) => {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
+        }
+        Some(folder) => (folder.clone(), "compare".to_owned()),
+        None => (context.settings.path("output"), "compare".to_owned()),
+    };
+    let picture = picture::png(&grid.draw()?.0)?;
+    let table = table.into_inner().context("writing the table")?;
+    let written = FileSet::new(folder, stem).write(|_| Ok([("png", picture.clone()), ("csv", table.clone())]))?;
+    for (path, role) in written.iter().zip([Role::ContactSheet, Role::Table]) {
+        context.printer.wrote(path, role);
+    }
+    let failed = drawn.iter().filter(|drawn| drawn.sprite.is_none()).count();
+    Ok(if failed > 0 { Exit::Incomplete } else { Exit::Success })
+}

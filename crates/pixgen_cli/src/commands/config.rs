@@ -1,0 +1,51 @@
+//! `dgx-pixels config show|path|init`: what is set, by whom, and a file to begin with.
+
+use clap::{Args, Subcommand};
+
+use crate::config::{KEYS, SettingFlags, template};
+use crate::context::Context;
+use crate::events::Role;
+use crate::exit::{Exit, usage};
+use crate::names::write_new;
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Action {
+    /// Every setting with its value and where that comes from: a flag, an environment variable, the file, or nowhere.
+    Show {
+        #[command(flatten)]
+        flags: SettingFlags,
+    },
+    /// Where the configuration file is, or would be.
+    Path,
+    /// Write a configuration file with every setting commented out.
+    Init,
+}
+
+pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let (settings, printer) = (&context.settings, &context.printer);
+    match arguments.action {
+        None | Some(Action::Show { .. }) => {
+            for key in KEYS {
+                match settings.get(key.name) {
+                    Some((value, origin)) => printer.line(&format!("{} = {value}  # {origin}", key.name)),
+                    None => printer.line(&format!("{}  # not set: {}", key.name, key.about)),
+                }
+            }
+        }
+        Some(Action::Path) => printer.line(&settings.file.display().to_string()),
+        Some(Action::Init) => {
+            let text = template(|name| settings.get(name).map(|(value, _)| value.clone()));
+            if !write_new(&settings.file, text.as_bytes())? {
+                return Err(usage(format!("{} is there already: edit it", settings.file.display())));
+            }
+            printer.wrote(&settings.file, Role::Sidecar);
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,287 @@
+//! `dgx-pixels generate-tileset`: tiles that repeat without a seam, and variations that all fit to each other.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use image::{RgbaImage, imageops};
+use pixgen_api::{HexColor, Kind, PaletteSource, Request};
+use pixgen_art::export::{ExportOptions, SheetFormat, export};
+use pixgen_art::scale::enlarge;
+use pixgen_art::sheet::{DEFAULT_FRAME_MS, Frame, Layout, PackOptions, Sheet, pack};
+use pixgen_art::tile::SEAMLESS_Z;
+use pixgen_art::{MAX_EDGE_PX, Metrics, Palette};
+
+use crate::commands::generate::is_png;
+use crate::context::Context;
+use crate::drawing::{Observer, fresh_seed, rgba};
+use crate::events::{Report, Role};
+use crate::exit::{Exit, usage};
+use crate::names::{FileSet, make_folder, slug, write_numbered};
+use crate::options::{DrawOptions, SeamlessAxes};
+use crate::picture::png;
+use crate::png_text::with_look;
+use crate::preview;
+use crate::session::{Session, SessionConfig, plan, stored_png};
+use crate::tileset::{Drawing, TilesetPlan, draw_tileset};
+
+/// Most tiles of one set.
+const MAX_VARIATIONS: u32 = 64;
+
+/// How the tiles lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TileLayout {
+    /// A PNG, a .ron and a .tsx for each tile.
+    Single,
+    /// Side by side in one row.
+    Strip,
+    /// In rows and columns, as square as it goes.
+    #[default]
+    Grid,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// What the tiles show, in English words.
+    #[arg(long, required_unless_present = "recipe")]
+    prompt: Option<String>,
+    /// How many tiles; all of them fit to each other.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    variations: u32,
+    /// Along which axes the tiles repeat without a seam.
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value = "both",
+          default_missing_value = "both", value_name = "AXES")]
+    seamless: SeamlessAxes,
+    /// How the tiles lie in the picture.
+    #[arg(long, value_enum, default_value_t)]
+    layout: TileLayout,
+    /// Drawings of a tile before the best is taken.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    tries: u32,
+    #[command(flatten)]
+    pub(crate) options: DrawOptions,
+    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron and PROMPT.tsx.
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Also draw a floor of N×N tiles at random, to see them side by side: PROMPT-floor.png.
+    #[arg(long, value_name = "N")]
+    floor: Option<u32>,
+    /// Show the tiles in the terminal.
+    #[arg(long)]
+    preview: bool,
+}
+
+pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    if !(1..=MAX_VARIATIONS).contains(&arguments.variations) {
+        let found = arguments.variations;
+        return Err(usage(format!("variations is {found}, expected 1 to {MAX_VARIATIONS}")));
+    }
+    let request = arguments.options.request(context, Some(Kind::Tile), arguments.prompt.as_deref())?;
+    let (_, native) = plan(&request)?;
+    for warning in &native.warnings {
+        context.printer.warning(warning);
+    }
+    let device = context.settings.device()?;
+    let (folder, stem) = target(&arguments, context, &request);
+    make_folder(&folder)?;
+    // Tiles are drawn, joined and measured at the size that the model draws, and enlarged at the end.
+    let request = Request {
+        size_px: native.native_size_px,
+        seamless: arguments.seamless.into(),
+        seed: Some(request.seed.unwrap_or_else(fresh_seed)),
+        count: 1,
+        ..request
+    };
+    let tileset_plan = TilesetPlan {
+        size_px: native.native_size_px,
+        variations: arguments.variations,
+        colors: request.pixel_art.colors,
+        tries: arguments.tries,
+        seed: request.seed.unwrap_or_default(),
+    };
+    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
+    let mut painter = Painter::new(context, session, request)?;
+    let set = draw_tileset(tileset_plan, |seed, drawing| painter.draw(seed, &drawing))?;
+    let printer = &context.printer;
+    for note in &set.notes {
+        printer.note(note);
+    }
+    let (pairs, worst) = (set.pairs.len(), set.worst_z());
+    printer.note(&format!(
+        "{pairs} pairs on both axes: the steepest seam has a z-score of {worst:.2}, the limit is {SEAMLESS_Z:.1}"
+    ));
+    let images: Vec<RgbaImage> =
+        set.tiles.iter().map(|tile| enlarge(&tile.image, native.enlarge)).collect::<Result<_, _>>()?;
+    let written = write(arguments.layout, &folder, &stem, &images, &painter)?;
+    for (path, (width, height)) in &written {
+        let role = if is_png(path) { Role::Tileset } else { Role::Sidecar };
+        let size = is_png(path).then_some((*width, *height));
+        printer.wrote_picture(path, role, is_png(path).then_some(tileset_plan.seed), size);
+    }
+    if let Some(edge) = arguments.floor {
+        let floor = random_floor(&images, edge, tileset_plan.seed)?;
+        let path = write_numbered(&folder.join(format!("{stem}-floor.png")), &png(&floor)?)?;
+        printer.wrote_picture(&path, Role::Preview, None, Some(floor.dimensions()));
+    }
+    for (path, image) in written.iter().map(|(path, _)| path).zip(&images).take(1) {
+        printer.event(&Report::measured(path, &Metrics::of(image)));
+    }
+    if arguments.preview {
+        for image in &images {
+            preview::show(image, context);
+        }
+    }
+    if set.misfits() > 0 {
+        printer
+            .warning(&format!("{} pairs have a seam that is seen: try another --seed, or more --tries", set.misfits()));
+        return Ok(Exit::Incomplete);
+    }
+    Ok(Exit::Success)
+}
+
+/// A floor of `edge`×`edge` tiles at random, the same ones for the same seed.
+fn random_floor(tiles: &[RgbaImage], edge: u32, seed: u64) -> anyhow::Result<RgbaImage> {
+    let (width, height) = tiles.first().map(RgbaImage::dimensions).unwrap_or_default();
+    let size = |tile: u32| edge.checked_mul(tile).filter(|px| (1..=MAX_EDGE_PX).contains(px));
+    let (Some(floor_width), Some(floor_height)) = (size(width), size(height)) else {
+        return Err(usage(format!(
+            "a floor of {edge}×{edge} tiles has no size that can be drawn: choose another number"
+        )));
+    };
+    let mut floor = RgbaImage::new(floor_width, floor_height);
+    for place in 0..u64::from(edge) * u64::from(edge) {
+        let tile = &tiles[(mixed(seed.wrapping_add(place)) % tiles.len() as u64) as usize];
+        let (x, y) = (place % u64::from(edge), place / u64::from(edge));
+        imageops::replace(&mut floor, tile, x as i64 * i64::from(width), y as i64 * i64::from(height));
+    }
+    Ok(floor)
+}
+
+/// A number that follows from another one without a visible rule (SplitMix64, Steele et al. 2014).
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Folder and name of the files.
+fn target(arguments: &Arguments, context: &Context, request: &Request) -> (PathBuf, String) {
+    match &arguments.output {
+        Some(path) if is_png(path) => {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
+        }
+        Some(folder) => (folder.clone(), slug(&request.prompt)),
+        None => (context.settings.path("output"), slug(&request.prompt)),
+    }
+}
+
+/// Draws tiles with one engine.
+struct Painter<'a> {
+    context: &'a Context,
+    session: Session,
+    request: Request,
+    /// Where the first tile and the mask are put for the engine to read.
+    work: tempfile::TempDir,
+    /// The PNG of the first tile, with what it says about itself.
+    first_png: Option<Vec<u8>>,
+}
+
+impl<'a> Painter<'a> {
+    fn new(context: &'a Context, session: Session, request: Request) -> anyhow::Result<Self> {
+        let work = tempfile::tempdir()?;
+        Ok(Self { context, session, request, work, first_png: None })
+    }
+
+    fn draw(&mut self, seed: u64, drawing: &Drawing<'_>) -> anyhow::Result<RgbaImage> {
+        let mut request = Request { seed: Some(seed), ..self.request.clone() };
+        if let Drawing::Variation { of, mask } = drawing {
+            let (of_file, mask_file) = (self.work.path().join("first.png"), self.work.path().join("mask.png"));
+            std::fs::write(&of_file, png(of)?)?;
+            mask.save(&mask_file)?;
+            request.init_image = Some(of_file);
+            request.mask = Some(mask_file);
+            request.strength = Some(1.0);
+        }
+        let item = format!("{}, seed {seed}", request.prompt);
+        let observer = Observer::new(self.context, &item, 1);
+        let images = self.session.draw(request, &mut |event| {
+            observer.observe(event);
+            Ok(())
+        })?;
+        let image = images.first().ok_or_else(|| anyhow::anyhow!("the engine returned no tile"))?;
+        if matches!(drawing, Drawing::Fresh) {
+            self.first_png = Some(stored_png(image)?);
+        }
+        rgba(&image.pixels)
+    }
+}
+
+/// Writes the set; every file with the size of its picture.
+fn write(
+    layout: TileLayout,
+    folder: &Path,
+    stem: &str,
+    images: &[RgbaImage],
+    painter: &Painter<'_>,
+) -> anyhow::Result<Vec<(PathBuf, (u32, u32))>> {
+    let sheets: Vec<(String, &[RgbaImage])> = match layout {
+        TileLayout::Single => {
+            let name = |index: usize| if images.len() == 1 { stem.to_owned() } else { format!("{stem}-{}", index + 1) };
+            (0..images.len()).map(|index| (name(index), &images[index..=index])).collect()
+        }
+        TileLayout::Strip | TileLayout::Grid => vec![(stem.to_owned(), images)],
+    };
+    let layout = if layout == TileLayout::Strip { Layout::Strip } else { Layout::Columns(columns(images.len())) };
+    let options = PackOptions { layout, ..PackOptions::default() };
+    let colors: Vec<_> = images.iter().flat_map(|image| Palette::of(image).colors().to_vec()).collect();
+    let colors: Vec<_> = Palette::new(colors).colors().iter().copied().map(HexColor).collect();
+    let mut written = Vec::new();
+    for (stem, images) in sheets {
+        let mut size = (0, 0);
+        let files = FileSet::new(folder, stem).write(|name| {
+            let packed = pack(&sheet_of(name, images), &format!("{name}.png"), &options)?;
+            size = packed.image.dimensions();
+            // The packed picture says how its first tile was drawn, and in which colours all of them are.
+            let said = painter.first_png.as_deref().unwrap_or_default();
+            let picture = with_look(said, &packed.image, |look| look.palette = PaletteSource::Colors(colors.clone()))?;
+            let named = ExportOptions { name: name.to_owned(), ..ExportOptions::default() };
+            let ron = export(&packed, SheetFormat::Ron, &named)?;
+            let tsx = export(&packed, SheetFormat::Tiled, &named)?;
+            Ok([("png", picture), ("ron", ron), ("tsx", tsx)])
+        })?;
+        written.extend(files.into_iter().map(|path| (path, size)));
+    }
+    Ok(written)
+}
+
+/// The fewest columns that make full rows no higher than wide, up to twice as wide as high: 8 tiles lie in 4 columns.
+/// Where there are none, as for 7 tiles, the last row has a gap.
+fn columns(tiles: usize) -> u32 {
+    let square = (1..=tiles).find(|columns| columns * columns >= tiles).unwrap_or(1);
+    let full = (square..=2 * square).find(|columns| tiles.is_multiple_of(*columns) && columns * columns <= 2 * tiles);
+    full.unwrap_or(square) as u32
+}
+
+/// The tiles as frames of a sheet: `floor 0`, `floor 1` …
+fn sheet_of(name: &str, images: &[RgbaImage]) -> Sheet {
+    let frames = images.iter().enumerate().map(|(index, image)| Frame {
+        name: format!("{name} {index}"),
+        image: image.clone(),
+        duration_ms: DEFAULT_FRAME_MS,
+        pivot_px: [image.width() as f32 / 2.0, image.height() as f32 / 2.0],
+    });
+    Sheet { frames: frames.collect(), tags: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_rows_are_preferred() {
+        for (tiles, expected) in [(1, 1), (2, 2), (3, 2), (4, 2), (6, 3), (7, 3), (8, 4), (12, 4), (16, 4), (64, 8)] {
+            assert_eq!(columns(tiles), expected, "{tiles}");
+        }
+    }
+}

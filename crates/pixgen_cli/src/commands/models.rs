@@ -1,0 +1,188 @@
+//! `dgx-pixels models list|add|download|check|remove`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use pixgen_api::{Kind, Request};
+use pixgen_engine::ModelInfo;
+
+use crate::context::Context;
+use crate::drawing::Observer;
+use crate::exit::{Exit, OrUsage};
+use crate::models::{self, EMBEDDED};
+use crate::session::{Session, SessionConfig};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// The models that can be named with --model.
+    List,
+    /// Give a model that lies elsewhere a name.
+    Add {
+        /// The name for --model.
+        name: String,
+        /// A folder in diffusers layout, or a .safetensors checkpoint.
+        path: PathBuf,
+    },
+    /// Download a model from the Hugging Face Hub (HF_ENDPOINT and HF_TOKEN are used). It goes on after a break.
+    Download {
+        /// Owner and name, as stabilityai/stable-diffusion-xl-base-1.0.
+        repository: String,
+        /// A branch, a tag or a commit.
+        #[arg(long, default_value = "main")]
+        revision: String,
+        /// One .safetensors file of the repository instead of the diffusers layout.
+        #[arg(long, value_name = "FILE")]
+        file: Option<String>,
+        /// Full-precision weights where there are two kinds.
+        #[arg(long)]
+        full_precision: bool,
+    },
+    /// Load a model and draw a single step, to see that it works here.
+    Check {
+        /// A name or a path.
+        model: String,
+        /// Where to draw: auto, cpu, cuda:0, metal:0.
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
+    },
+    /// Forget a model that was added, or delete the files of one that was downloaded.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Arguments {
+    /// The flags that are settings.
+    pub(crate) fn device(&self) -> Option<String> {
+        match &self.action {
+            Some(Action::Check { device, .. }) => device.clone(),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    let (printer, folder) = (&context.printer, context.settings.path("models_dir"));
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => list(context)?,
+        Action::Add { name, path } => {
+            ModelInfo::read(&models::reference(&path)).or_usage()?;
+            models::add(&folder, &name, &path)?;
+            printer.note(&format!("use it with --model {name}"));
+        }
+        Action::Download { repository, revision, file, full_precision } => {
+            let wish = Download { repository, revision, file, half: !full_precision };
+            download(&wish, context)?;
+        }
+        Action::Check { model, .. } => check(&model, context)?,
+        Action::Remove { name } => match models::remove(&folder, &name)? {
+            Some(path) => printer.note(&format!("deleted {}", path.display())),
+            None => printer.note(&format!("{name} is forgotten; its files stay where they are")),
+        },
+    }
+    Ok(Exit::Success)
+}
+
+fn list(context: &Context) -> anyhow::Result<()> {
+    let (printer, folder) = (&context.printer, context.settings.path("models_dir"));
+    match ModelInfo::read(&pixgen_api::ModelRef::Embedded) {
+        Ok(info) => printer.line(&format!("{EMBEDDED:<24} {} (compiled in), {}", info.name, sizes(&info))),
+        Err(error) => printer.note(&error.to_string()),
+    }
+    for model in models::known(&folder)? {
+        let what = match ModelInfo::read(&models::reference(&model.path)) {
+            Ok(info) => sizes(&info),
+            Err(error) => format!("cannot be used: {error}"),
+        };
+        printer.line(&format!("{:<24} {}, {what}", model.name, model.path.display()));
+    }
+    let loras_dir = context.settings.path("loras_dir");
+    for name in models::loras(&loras_dir) {
+        printer.line(&format!("{name:<24} LoRA, for --lora {name}:1"));
+    }
+    printer.note(&format!("models are looked for in {}, LoRAs in {}", folder.display(), loras_dir.display()));
+    Ok(())
+}
+
+fn sizes(info: &ModelInfo) -> String {
+    let sizes: Vec<_> = info.native_sizes.iter().map(|size| size.sprite_px.to_string()).collect();
+    format!("draws {} px", sizes.join(", "))
+}
+
+/// Loads the model and draws one step.
+fn check(name: &str, context: &Context) -> anyhow::Result<()> {
+    let model = context.model(name)?;
+    let info = ModelInfo::read(&model).or_usage()?;
+    let size_px = info.native_sizes.first().map_or(32, |size| size.sprite_px);
+    let request = Request { size_px, steps: Some(1), seed: Some(0), model, ..Request::new(Kind::Item, "a key") };
+    let started = std::time::Instant::now();
+    let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
+    let observer = Observer::new(context, name, 1);
+    session.draw(request, &mut |event| {
+        observer.observe(event);
+        Ok(())
+    })?;
+    let seconds = started.elapsed().as_secs_f32();
+    context.printer.line(&format!("{name}: works; {}; loaded and drew one step in {seconds:.1} s", sizes(&info)));
+    Ok(())
+}
+
+/// What is to be downloaded.
+#[derive(Debug)]
+struct Download {
+    repository: String,
+    revision: String,
+    file: Option<String>,
+    half: bool,
+}
+
+#[cfg(feature = "download")]
+fn download(wish: &Download, context: &Context) -> anyhow::Result<()> {
+    use std::ops::ControlFlow;
+
+    use pixgen_sdxl::{HubModel, ModelSource};
+
+    const MEBIBYTE: u64 = 1 << 20;
+    let (printer, folder) = (&context.printer, context.settings.path("models_dir"));
+    crate::names::make_folder(&folder)?;
+    let hub = HubModel {
+        repository: wish.repository.clone(),
+        revision: wish.revision.clone(),
+        file: wish.file.clone(),
+        half: wish.half,
+    };
+    let bar = printer.progress().bar("downloading MiB", 0);
+    let downloaded = hub.download(&folder, &mut |progress| {
+        bar.set_length(progress.total_bytes / MEBIBYTE);
+        bar.say(&progress.file);
+        bar.set(progress.done_bytes / MEBIBYTE);
+        if crate::interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let source = match downloaded {
+        Err(pixgen_sdxl::Error::Cancelled) => return Err(crate::exit::Interrupted.into()),
+        other => other?,
+    };
+    drop(bar);
+    if let ModelSource::Folder(path) | ModelSource::SingleFile(path) = source {
+        let name = models::known(&folder)?.into_iter().find(|model| model.path == path).map(|model| model.name);
+        if let Some(name) = name {
+            printer.note(&format!("use it with --model {name}"));
+        }
+        printer.line(&path.display().to_string());
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "download"))]
+fn download(wish: &Download, _: &Context) -> anyhow::Result<()> {
+    let Download { repository, revision, file, half } = wish;
+    let what = format!("{repository} ({revision}, {file:?}, half precision: {half})");
+    anyhow::bail!("{what} is not downloaded: this build has no `download`, build with `--features download`")
+}

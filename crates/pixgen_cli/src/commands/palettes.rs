@@ -1,0 +1,72 @@
+//! `dgx-pixels palettes list|show`: the palettes that are built in, and what is in a palette file.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use pixgen_art::palette::Classic;
+use pixgen_art::palette::format::Format;
+
+use crate::context::Context;
+use crate::exit::{Exit, OrUsage, usage};
+use crate::nearest::unknown;
+use crate::palettes::{find_classic, read};
+
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    /// The built-in palettes: name, colours, origin.
+    List,
+    /// The colours of a palette, one #rrggbb a line.
+    Show {
+        /// A name, or a palette file.
+        palette: String,
+        /// Write them as a palette file instead: hex, gpl, pal, act, ase, aseprite, png or txt, by the extension.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<std::path::PathBuf>,
+    },
+}
+
+pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => {
+            for classic in Classic::ALL {
+                let colors = classic.colors().len();
+                context.printer.line(&format!("{:<12} {colors:>3} colours  {}", classic.name, classic.origin));
+            }
+        }
+        Action::Show { palette, output } => {
+            let colors = colors(&palette)?;
+            match output {
+                None => {
+                    for [r, g, b] in colors {
+                        context.printer.line(&format!("#{r:02x}{g:02x}{b:02x}"));
+                    }
+                }
+                Some(path) => {
+                    let extension = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+                    let format = Format::detect(&[], &extension).or_usage()?;
+                    let path = crate::names::write_numbered(&path, &format.write(&colors).or_usage()?)?;
+                    context.printer.wrote(&path, crate::events::Role::Sidecar);
+                }
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn colors(palette: &str) -> anyhow::Result<Vec<[u8; 3]>> {
+    if let Some(classic) = find_classic(palette) {
+        return Ok(classic.colors());
+    }
+    let path = Path::new(palette);
+    if path.exists() {
+        return read(path);
+    }
+    let names: Vec<_> = Classic::ALL.iter().map(|classic| classic.name).collect();
+    Err(usage(format!("{}; and no such file", unknown("palette", palette, &names))))
+}

@@ -1,0 +1,157 @@
+//! The one place that writes to the terminal: data to stdout, talk to stderr.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use crate::events::{Report, Role};
+use crate::exit::Exit;
+use crate::progress::Progress;
+
+/// What is printed, and how.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    json: bool,
+    quiet: bool,
+    colors: bool,
+    progress: Progress,
+    stdout_is_closed: Cell<bool>,
+    /// Warnings that were printed.
+    warned: RefCell<HashSet<String>>,
+}
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Also in files and pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether what goes to stderr is coloured.
+    pub(crate) fn is_on(self) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+            }
+        }
+    }
+}
+
+impl Printer {
+    /// `json` prints events instead of paths; `quiet` prints neither progress nor notes.
+    pub(crate) fn new(json: bool, quiet: bool, color: ColorChoice) -> Self {
+        let progress = if quiet || json { Progress::silent() } else { Progress::for_stderr() };
+        Self {
+            json,
+            quiet,
+            colors: color.is_on(),
+            progress,
+            stdout_is_closed: Cell::new(false),
+            warned: RefCell::default(),
+        }
+    }
+
+    /// The progress bars.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Whether programs read the output.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line of data.
+    pub(crate) fn line(&self, text: &str) {
+        self.progress.suspend(|| self.put(text));
+    }
+
+    /// Text that is data as a whole, a page of help or a table; it ends with a line break of its own.
+    pub(crate) fn data(&self, text: &str) {
+        self.line(text.trim_end_matches('\n'));
+    }
+
+    fn put(&self, text: &str) {
+        // Whoever reads has read enough (`| head`): drawing goes on, the files are what matters.
+        if !self.stdout_is_closed.get() && writeln!(io::stdout(), "{text}").is_err() {
+            self.stdout_is_closed.set(true);
+        }
+    }
+
+    /// An event for `--json`; nothing otherwise.
+    pub(crate) fn event(&self, report: &Report<'_>) {
+        if self.json
+            && let Ok(text) = serde_json::to_string(report)
+        {
+            self.put(&text);
+        }
+    }
+
+    /// A file was written: its path is data.
+    pub(crate) fn wrote(&self, path: &Path, role: Role) {
+        self.wrote_picture(path, role, None, None);
+    }
+
+    /// A picture was written.
+    pub(crate) fn wrote_picture(&self, path: &Path, role: Role, seed: Option<u64>, size_px: Option<(u32, u32)>) {
+        if self.json {
+            let (width_px, height_px) = (size_px.map(|size| size.0), size_px.map(|size| size.1));
+            self.event(&Report::File { path, role, seed, width_px, height_px });
+        } else {
+            self.line(&path.display().to_string());
+        }
+    }
+
+    /// Something worth knowing.
+    pub(crate) fn note(&self, text: &str) {
+        self.event(&Report::Note { text });
+        if !self.quiet && !self.json {
+            self.talk(text);
+        }
+    }
+
+    /// Something that the user should know, though the work goes on.
+    pub(crate) fn warning(&self, text: &str) {
+        self.event(&Report::Warning { text });
+        // Every line of a batch may bring the same one.
+        if !self.json && self.warned.borrow_mut().insert(text.to_owned()) {
+            self.talk(&format!("{} {text}", self.painted("warning:", "33;1")));
+        }
+    }
+
+    /// Something failed, and other work goes on.
+    pub(crate) fn failed(&self, item: &str, error: &str) {
+        self.event(&Report::Failed { item, error });
+        if !self.json {
+            self.talk(&format!("{} {item}: {error}", self.painted("failed:", "31;1")));
+        }
+    }
+
+    /// The program ends with this.
+    pub(crate) fn error(&self, error: &str, exit: Exit) {
+        self.event(&Report::Error { error, exit: exit as u8 });
+        self.talk(&format!("{} {error}", self.painted("error:", "31;1")));
+    }
+
+    fn talk(&self, text: &str) {
+        self.progress.suspend(|| {
+            // A closed stderr has nobody to tell it to.
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    fn painted(&self, text: &str, code: &str) -> String {
+        if self.colors { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,194 @@
+//! `dgx-pixels batch`: a line is a sprite, once, whatever happens on the way.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
+
+mod common;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{alphas, colors, command, names, paths, picture, run, stderr, stdout, words};
+use pixgen_engine::Provenance;
+
+#[test]
+fn the_line_of_the_design_draws_a_list_of_items() {
+    let folder = tempfile::tempdir().unwrap();
+    let items = "# for the shop\na red potion\na golden key | kind=item colors=8\n\na red potion | seed=5\n";
+    std::fs::write(folder.path().join("items.txt"), items).unwrap();
+    let line = words("dgx-pixels batch items.txt --style 16bit --size 64 --output ./assets/items/");
+    let line: Vec<_> = line.iter().map(String::as_str).collect();
+    let mut written = paths(folder.path(), &line);
+    written.sort();
+    let expected = ["a-golden-key.png", "a-red-potion-2.png", "a-red-potion.png", "items-sheet.png"];
+    assert_eq!(written, expected.map(|name| Path::new("./assets/items/").join(name)));
+    assert_eq!(names(&folder.path().join("assets/items")), expected);
+    for name in &expected[..3] {
+        let sprite = picture(&folder.path().join("assets/items").join(name));
+        assert_eq!(sprite.dimensions(), (64, 64));
+        assert!(colors(&sprite).len() <= 16 && alphas(&sprite).iter().eq(&[0, 255]), "{name}");
+    }
+    assert!(colors(&picture(&folder.path().join("assets/items/a-golden-key.png"))).len() <= 8);
+
+    // An artist paints one over, with a program that drops what the file says: it stays.
+    let painted = folder.path().join("assets/items/a-golden-key.png");
+    image::RgbaImage::from_pixel(64, 64, image::Rgba([9, 9, 9, 255])).save(&painted).unwrap();
+    // The same again: nothing to do. A new line: only that one.
+    assert_eq!(paths(folder.path(), &line), [Path::new("./assets/items/items-sheet.png")]);
+    std::fs::write(folder.path().join("items.txt"), format!("{items}a book | name=tome\n")).unwrap();
+    assert_eq!(paths(folder.path(), &line)[0], Path::new("./assets/items/tome.png"));
+    assert_eq!(names(&folder.path().join("assets/items")).len(), 5);
+    assert_eq!(picture(&painted).get_pixel(0, 0).0, [9, 9, 9, 255]);
+}
+
+#[test]
+fn tables_and_json_are_batches_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "prompt,name,size,steps,seed\na key,k,16,1,3\n").unwrap();
+    let json = "{\"prompt\": \"a key\", \"name\": \"j\", \"size\": 16, \"steps\": 1, \"seed\": 3}\n";
+    std::fs::write(folder.path().join("b.jsonl"), json).unwrap();
+    paths(folder.path(), &["batch", "a.csv", "--no-contact-sheet"]);
+    paths(folder.path(), &["batch", "b.jsonl", "--no-contact-sheet"]);
+    let output = folder.path().join("output");
+    assert_eq!(names(&output), ["j.png", "k.png"]);
+    assert_eq!(picture(&output.join("j.png")), picture(&output.join("k.png")));
+}
+
+#[test]
+fn one_palette_serves_all() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a red potion\na green slime | kind=monster\na blue potion\n").unwrap();
+    paths(folder.path(), &["batch", "a.txt", "--size=16", "--joint-palette=12", "--output=out", "--no-contact-sheet"]);
+    let sprites: Vec<_> =
+        names(&folder.path().join("out")).iter().map(|name| folder.path().join("out").join(name)).collect();
+    assert_eq!(sprites.len(), 3);
+    let all: HashSet<_> = sprites.iter().flat_map(|path| colors(&picture(path))).collect();
+    assert!((6..=12).contains(&all.len()), "{}", all.len());
+    // The request in the file names the palette: it draws the same sprite again.
+    let request = Provenance::request_of(&std::fs::read(&sprites[0]).unwrap()).unwrap().unwrap();
+    assert!(format!("{:?}", request.pixel_art.palette).starts_with("Colors("));
+    // A line that comes later gets the same colours.
+    std::fs::write(folder.path().join("a.txt"), "a red potion\na green slime | kind=monster\na blue potion\na key\n")
+        .unwrap();
+    let more = ["batch", "a.txt", "--size=16", "--joint-palette=12", "--output=out", "--no-contact-sheet"];
+    assert_eq!(paths(folder.path(), &more), [Path::new("out/a-key.png")]);
+    let key = colors(&picture(&folder.path().join("out/a-key.png")));
+    assert!(key.is_subset(&all.into_iter().collect()), "{key:?}");
+}
+
+#[test]
+fn a_failed_line_is_listed_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // A model whose weights are missing is only found out when it is loaded.
+    let broken = folder.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(broken.join("model_index.json"), "{}").unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a key\na sword | model=broken kind=weapon\n").unwrap();
+    let line = ["batch", "a.txt", "--size=16", "--steps=1", "--jobs=1", "--output=out"];
+    let line: Vec<_> = line.iter().copied().chain(["--size=64"]).filter(|word| *word != "--size=16").collect();
+    let output = run(folder.path(), &line);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("failed: line 2, a sword: "), "{}", stderr(&output));
+    assert_eq!(names(&folder.path().join("out")), ["a-key.png", "a-sheet.png", "a.failures.jsonl"]);
+    let list = std::fs::read_to_string(folder.path().join("out/a.failures.jsonl")).unwrap();
+    assert!(list.contains("\"prompt\":\"a sword\"") && list.contains("\"error\":"), "{list}");
+
+    std::fs::write(folder.path().join("a.txt"), "a key\na sword | kind=weapon\n").unwrap();
+    assert_eq!(paths(folder.path(), &line)[0], Path::new("out/a-sword.png"));
+    assert!(!folder.path().join("out/a.failures.jsonl").exists());
+}
+
+#[test]
+fn two_runs_of_one_batch_do_not_mix() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a key | count=40\n").unwrap();
+    let line = ["batch", "a.txt", "--size=16", "--no-contact-sheet"];
+    let mut first = command(folder.path(), &line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let journal = folder.path().join("output/.a.batch/journal.jsonl");
+    wait_until(|| journal.exists());
+    let second = run(folder.path(), &line);
+    assert!(stderr(&second).contains("another run is drawing this batch"), "{}", stderr(&second));
+    assert_eq!(second.status.code(), Some(2));
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(120), "nothing happened");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// 500 lines of 16 px and one step with the embedded model; SIGKILL five times on the way.
+#[test]
+fn a_batch_of_500_lines_survives_five_kills() {
+    const LINES: usize = 500;
+    let folder = tempfile::tempdir().unwrap();
+    let things = ["a red potion", "a golden key", "a spell book", "a steel shield", "a green slime"];
+    let lines: String = (0..LINES).map(|line| format!("{} number {}\n", things[line % 5], line / 10)).collect();
+    std::fs::write(folder.path().join("many.txt"), lines).unwrap();
+    let line = ["batch", "many.txt", "--size=16", "--steps=1", "--output=out"];
+    let out = folder.path().join("out");
+    let started = Instant::now();
+    let count = || if out.exists() { names(&out).len() } else { 0 };
+    for kill in 1..=5 {
+        let mut batch = command(folder.path(), &line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // At another moment of its work each time: early while it loads, late while it writes.
+        let enough = kill * LINES / 7;
+        wait_until(|| count() >= enough);
+        std::thread::sleep(Duration::from_millis(3 * kill as u64));
+        batch.kill().unwrap();
+        assert!(!batch.wait().unwrap().success(), "it was done before kill {kill}");
+        assert!(count() < LINES);
+    }
+    let output = run(folder.path(), &line);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("sprites were there already"), "{}", stderr(&output));
+
+    let mut found: Vec<_> = names(&out);
+    let sheet = found.iter().position(|name| name == "many-sheet.png").unwrap();
+    found.remove(sheet);
+    assert_eq!(found.len(), LINES, "one sprite a line");
+    let mut requests = HashSet::new();
+    for name in &found {
+        let sprite = picture(&out.join(name));
+        assert_eq!(sprite.dimensions(), (16, 16), "{name}");
+        let request = Provenance::request_of(&std::fs::read(out.join(name)).unwrap()).unwrap().unwrap();
+        assert!(requests.insert((request.prompt, request.seed)), "{name} was drawn twice");
+    }
+    let prompts: HashSet<_> = requests.iter().map(|(prompt, _)| prompt.clone()).collect();
+    assert_eq!(prompts.len(), LINES / 2, "every line twice, as the file has it");
+    let hidden = out.read_dir().unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(hidden.count(), 1, "only the journal's folder is left beside the sprites");
+    println!("500 lines with five kills: {:.0} s", started.elapsed().as_secs_f32());
+    assert!(started.elapsed() < Duration::from_secs(300));
+    drop(stdout(&output));
+}
+
+/// Ctrl-C ends within a step, tells so with its exit code, and the same command goes on.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "a key | count=60\n").unwrap();
+    let line = ["batch", "a.txt", "--size=32", "--no-contact-sheet", "--jobs=1"];
+    let batch = command(folder.path(), &line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = folder.path().join("output");
+    wait_until(|| out.exists() && names(&out).len() >= 2);
+    let pressed = Instant::now();
+    let kill = std::process::Command::new("bash").args(["-c", &format!("kill -INT {}", batch.id())]).status().unwrap();
+    assert!(kill.success());
+    let output = batch.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(pressed.elapsed() < Duration::from_secs(5), "{:?}", pressed.elapsed());
+    assert!(stderr(&output).contains("the same command goes on from there"), "{}", stderr(&output));
+    let finished = names(&out);
+    assert_eq!(stdout(&output).lines().count(), finished.len());
+    for name in finished {
+        assert_eq!(picture(&out.join(name)).dimensions(), (32, 32));
+    }
+}

@@ -1,0 +1,101 @@
+//! Bad input is answered with a sentence that names the fix, exit code 2, and nothing on stdout.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use common::{names, run, stderr};
+
+#[test]
+fn mistakes_are_answered_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    file("a-file", "");
+    file("broken.hex", "ff0000\nred\n");
+    file("lines.txt", "a key\na sword | sise=16\n");
+    file("big.txt", "a key\na sword | size=7\n");
+    file("empty.txt", "# nothing\n");
+    file("broken.sprite.ron", "(promt: \"x\")");
+    file("config.toml", "stlye = \"8bit\"\n");
+    file("bad-style.toml", "style = \"gmaeboy\"\n");
+    file("no-picture.png", "<html>");
+    let before = names(folder.path());
+    let item = |more: &str| format!("generate item key {more}");
+    for (line, expected) in [
+        ("generate spaceship x".into(), "is no kind of sprite; use one of: character, monster"),
+        ("generate item \t".into(), "the prompt is empty: write what"),
+        (item("--size=7"), "size_px is 7, expected 8 to 512"),
+        (item("--size=0"), "size_px is 0, expected 8 to 512"),
+        (item("--size=24"), "cannot draw a sprite of 24 px: use 16 px or 32 px"),
+        (item("--size=big"), "invalid value 'big' for '--size <PX>'"),
+        (item("--steps=0"), "steps is 0, expected 1 to 150"),
+        (item("--count=65"), "count is 65, expected 1 to 64"),
+        (item("--colors=1"), "colors is 1, expected 2 to 256"),
+        (item("--style=gmaeboy"), "there is no style \"gmaeboy\": did you mean \"gameboy\"?"),
+        (item("--style=baroque"), "there are: 8bit, 16bit, 32bit, gameboy"),
+        (item("--palette=pico-9"), "there is no palette \"pico-9\": did you mean \"pico-8\"?"),
+        (item("--palette=broken.hex"), "broken.hex: line 2: found \"red\", expected"),
+        (item("--palette=a-file"), "a-file: unknown kind of palette file"),
+        (item("--palette=nowhere.gpl"), "nowhere.gpl: No such file"),
+        (item("--outline=red"), "expected keep, remove, #rrggbb"),
+        (item("--dither=bayer3"), "[possible values: none, bayer2"),
+        (item("--model=nowhere"), "there is no model \"nowhere\"; there are: embedded"),
+        (item("--model=embeded"), "did you mean \"embedded\"?"),
+        (item("--model=no/where"), "there is no model at no/where: give a folder"),
+        (item("--device=tpu"), "expected auto, cpu, cuda:0"),
+        (item("--output=a-file/x.png"), "a-file is a file, expected a folder"),
+        (item("--output=a-file"), "a-file is a file, expected a folder"),
+        (item("--recipe=broken.sprite.ron"), "no field `promt`: did you mean `prompt`?"),
+        (item("--recipe=nowhere.sprite.ron"), "nowhere.sprite.ron: No such file"),
+        (item("--config=config.toml"), "there is no setting \"stlye\": did you mean \"style\"?"),
+        (item("--config=nowhere.toml"), "nowhere.toml: No such file"),
+        (item("--config=bad-style.toml"), "there is no style \"gmaeboy\""),
+        ("batch nowhere.txt".into(), "nowhere.txt: No such file"),
+        ("batch lines.txt".into(), "lines.txt: line 2: there is no option \"sise\": did you mean \"size\"?"),
+        ("batch big.txt".into(), "big.txt: line 2: size_px is 7"),
+        ("batch empty.txt".into(), "holds no prompt"),
+        ("batch no-picture.png --jobs=0".into(), "jobs is 0"),
+        ("bake nowhere".into(), "nowhere is no folder"),
+        ("info no-picture.png".into(), "no-picture.png: "),
+        ("models add x nowhere".into(), "nowhere does not exist"),
+        ("models remove x".into(), "there is no model \"x\""),
+        ("palettes show pico9x".into(), "there is no palette \"pico9x\""),
+        ("compare x --models=embeded".into(), "did you mean \"embedded\"?"),
+        ("genrate item x".into(), "unrecognized subcommand 'genrate'"),
+    ] {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let output = run(folder.path(), &arguments);
+        let error = stderr(&output);
+        assert!(error.contains(expected), "{line}: {error}");
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(output.stdout.is_empty() && error.starts_with("error: "), "{line}: {error}");
+    }
+    assert_eq!(names(folder.path()), before, "nothing was written");
+}
+
+/// A full disk: the system lets no file grow.
+#[cfg(unix)]
+#[test]
+fn no_space_is_said_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 0; exec {} generate item key --size=16 --steps=1",
+        env!("CARGO_BIN_EXE_dgx-pixels")
+    );
+    let output = std::process::Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("File too large"), "{error}");
+    assert!(!folder.path().join("output").exists() || names(&folder.path().join("output")).is_empty());
+}
+
+/// stdout that nobody reads is no reason to stop.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_costs_no_sprite() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("{} generate item key --size=16 --steps=1 --count=3 | true", env!("CARGO_BIN_EXE_dgx-pixels"));
+    let output = std::process::Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+    assert!(!stderr(&output).contains("panic"), "{}", stderr(&output));
+    assert_eq!(names(&folder.path().join("output")).len(), 3);
+}
