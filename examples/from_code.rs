@@ -1,7 +1,8 @@
 //! The game itself asks for sprites: `cargo run --example from_code`
 //!
 //! Space drops a piece of loot whose picture is drawn at that moment; a placeholder lies there until it is. Backspace
-//! stops the last one; F10 shows the panel. The pictures go to `target/from_code`, so that the repository stays as it is.
+//! stops the last one; F10 shows the panel. The pictures go to `target/from_code`, so that the repository stays as it
+//! is.
 
 #![allow(clippy::print_stdout, reason = "an example talks to whoever started it")]
 

@@ -1,12 +1,12 @@
 //! Does the world keep its pace while the model draws? `cargo run --example pace`
 //!
 //! Runs the room of the playtest without a window at 60 frames a second, ten seconds at rest and ten seconds while the
-//! embedded model draws one sprite after the other into it, five times over, and measures from frame start to frame start.
-//! Asked for, in the median of the runs: the 99th percentile at most 1.5 times that at rest, and at most one interval
-//! over 33 ms more than at rest. The exit status says whether that holds.
+//! embedded model draws one sprite after the other into it, five times over, and measures from frame start to frame
+//! start. Asked for, in the median of the runs: the 99th percentile at most 1.5 times that at rest, and at most one
+//! interval over 33 ms more than at rest. The exit status says whether that holds.
 //!
-//! Two cores are what it is asked for on: `taskset -c 0,1 cargo run --example pace` on a larger machine. Nothing else should
-//! run meanwhile. `cargo run --example pace -- RUNS SECONDS` measures more or less.
+//! Two cores are what it is asked for on: `taskset -c 0,1 cargo run --example pace` on a larger machine. Nothing else
+//! should run meanwhile. `cargo run --example pace -- RUNS SECONDS` measures more or less.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever started it")]
 

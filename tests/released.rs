@@ -83,7 +83,7 @@ fn baked_recipes_load_and_missing_ones_name_the_command() {
         let layout = load::<TextureAtlasLayout>(&mut app, &format!("{path}.sprite.ron#layout")).unwrap();
         assert_eq!(app.world().resource::<Assets<TextureAtlasLayout>>().get(&layout).unwrap().textures.len(), 1);
     }
-    assert!(!folder.path().join(".pixgen").exists(), "nothing was drawn");
+    assert!(!folder.path().join(".pixgen/history").exists(), "nothing was drawn");
 }
 
 #[test]
@@ -92,6 +92,44 @@ fn a_wrong_recipe_is_an_error_that_helps() {
     write(folder.path(), "assets/a.sprite.ron", "(\n    promt: \"a knight\",\n)");
     let error = load::<SpriteSheet>(&mut game(folder.path()), "a.sprite.ron").unwrap_err();
     assert!(error.contains("line 2") && error.contains("did you mean `prompt`?"), "{error}");
+}
+
+#[test]
+fn an_exported_sheet_loads_with_its_frames_and_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = |name: &str, x: u32| {
+        format!(
+            "(name: \"{name}\", rect_px: (x: {x}, y: 0, width: 10, height: 16), source_px: (16, 16), offset_px: (3, 0), \
+             duration_ms: 120, pivot_px: (8, 15))"
+        )
+    };
+    let sheet = format!(
+        "(image: \"walk.png\", size_px: (20, 16), frames: [{}, {}], tags: [(name: \"walk\", first: 0, last: 1)])",
+        frame("walk 0", 0),
+        frame("walk 1", 10),
+    );
+    write(folder.path(), "assets/hero/walk.sheet.ron", &sheet);
+    let error = load::<SpriteSheet>(&mut game(folder.path()), "hero/walk.sheet.ron").unwrap_err();
+    assert!(error.contains("hero/walk.png") && error.contains("does not exist"), "{error}");
+    image::RgbaImage::new(20, 16).save(folder.path().join("assets/hero/walk.png")).unwrap();
+    let mut app = game(folder.path());
+    let handle = load::<SpriteSheet>(&mut app, "hero/walk.sheet.ron").unwrap();
+    let loaded = app.world().resource::<Assets<SpriteSheet>>().get(&handle).unwrap().clone();
+    assert_eq!((loaded.cell_px, loaded.cells), (UVec2::splat(16), 2));
+    let frames = loaded.frames.unwrap();
+    assert_eq!((frames.tag("walk").unwrap().order(), frames.frames[1].duration_ms), (vec![0, 1], 120));
+    let layout = app.world().resource::<Assets<TextureAtlasLayout>>().get(&loaded.layout).unwrap();
+    assert_eq!(layout.textures, [URect::new(0, 0, 10, 16), URect::new(10, 0, 20, 16)]);
+
+    for (text, expected) in [
+        (sheet.replace("duration_ms", "duration"), "did you mean `duration_ms`?"),
+        (sheet.replace("(20, 16)", "(30, 16)"), "hero/walk.png has 20×16"),
+        (sheet.replace("walk.png", "../walk.png"), "below the sheet's folder"),
+    ] {
+        write(folder.path(), "assets/hero/walk.sheet.ron", text);
+        let error = load::<SpriteSheet>(&mut game(folder.path()), "hero/walk.sheet.ron").unwrap_err();
+        assert!(error.contains(expected), "{expected} is not in {error}");
+    }
 }
 
 /// Only without the generator: with it, a missing sprite of `gen://` is a placeholder.

@@ -1,7 +1,7 @@
 //! The whole way through a real window: X events type a prompt, and the pixels on the screen change.
 //!
-//! Runs the `playtest` example under Xvfb with a software rasteriser (needs `xvfb`, `xdotool` and a Vulkan driver such as
-//! lavapipe), uses it with `xdotool` as a person would, and reads the screen. With `UPDATE_SNAPSHOTS=1` the
+//! Runs the `playtest` example under Xvfb with a software rasteriser (needs `xvfb`, `xdotool` and a Vulkan driver such
+//! as lavapipe), uses it with `xdotool` as a person would, and reads the screen. With `UPDATE_SNAPSHOTS=1` the
 //! screenshots become the README's pictures.
 
 #![allow(

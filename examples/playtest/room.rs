@@ -22,8 +22,11 @@ pub(crate) fn plugin(name: &str) -> PixelsGenPlugin {
     let base = std::path::absolute(FileAssetReader::get_base_path()).unwrap_or_default();
     let playground = base.join("target").join(name);
     let gen_dir = playground.join("gen");
-    if let Err(error) =
-        fs::remove_dir_all(&gen_dir).or_else(ignore_missing).and_then(|()| copy(&base.join("assets/gen"), &gen_dir))
+    // What waited when the room was left would change the new copy.
+    let remove = |folder: &Path| fs::remove_dir_all(folder).or_else(ignore_missing);
+    if let Err(error) = remove(&playground.join(".pixgen/queue"))
+        .and_then(|()| remove(&gen_dir))
+        .and_then(|()| copy(&base.join("assets/gen"), &gen_dir))
     {
         eprintln!("The baked sprites could not be copied to {}: {error}", gen_dir.display());
     }

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy::reflect::TypeRegistry;
 use bevy_pixels_gen::SpriteSheet;
 use bevy_pixels_gen::generate::{
-    GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationStarted, MEMORY, QUEUE_LENGTH, STEP_TIME,
+    GenJobs, GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationStarted, MEMORY, QUEUE_LENGTH, STEP_TIME,
 };
 use bevy_pixels_gen::pixgen_api::{Kind, Request};
 use bevy_pixels_gen::recipe::BakeState;
@@ -86,4 +86,26 @@ fn a_job_is_announced_and_can_be_stopped_by_commands() {
     cancelled.sort();
     assert_eq!(cancelled, jobs);
     assert!(world.seen().done.is_empty());
+}
+
+#[test]
+fn jobs_that_waited_go_on_after_a_restart_and_reach_their_sprites() {
+    let mut world = World::with_kept_queue(tempfile::tempdir().unwrap(), Duration::from_millis(200));
+    world.write("assets/a.sprite.ron", "(prompt: \"a knight\", size_px: 16)");
+    let _recipe: Handle<SpriteSheet> = world.load("a.sprite.ron");
+    for name in ["a", "b"] {
+        world.wish(Request { seed: Some(1), ..potion() }, name);
+    }
+    world.until("all three jobs", |world| (world.app.world().resource::<GenJobs>().records().len() == 3).then_some(()));
+
+    let mut world = World::with_kept_queue(world.close(), Duration::from_millis(1));
+    let records = world.app.world().resource::<GenJobs>().records();
+    let mut targets: Vec<_> = records.iter().filter_map(|record| record.target.clone()).collect();
+    targets.sort();
+    assert_eq!(targets.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.png", "b.png"]);
+    assert_eq!(records.len(), 2, "the recipe is not used any more and asks for nothing");
+    world.until("both", |world| (world.seen().done.len() == 2).then_some(()));
+    assert!(world.folder.path().join("gen/a.png").is_file() && world.folder.path().join("gen/b.png").is_file());
+    assert!(world.app.world().resource::<GenJobs>().records().is_empty());
+    assert!(!world.folder.path().join("assets/a.png").exists());
 }

@@ -51,6 +51,16 @@ impl World {
         })
     }
 
+    /// With the fake model and a queue that survives a restart, as the plugin itself starts it.
+    pub(crate) fn with_kept_queue(folder: tempfile::TempDir, step: Duration) -> Self {
+        Self::over(folder, |app, folder| {
+            let config = EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("gen"))
+                .with_loader(FakeBackend::loader(step))
+                .with_kept_queue();
+            app.insert_resource(GenJobs::start(config).unwrap());
+        })
+    }
+
     fn with(prepare: impl FnOnce(&mut App, &Path)) -> Self {
         Self::over(tempfile::tempdir().unwrap(), prepare)
     }

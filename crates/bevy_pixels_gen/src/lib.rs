@@ -27,8 +27,8 @@
 //!
 //! # Systems
 //! [`PixelsGenSystems`] is their order. What the generator is doing can be read in the resource `GenStatus`, which
-//! inspectors and remote tools see by reflection, and in Bevy's diagnostics `pixels_gen/step_ms`, `pixels_gen/queue` and
-//! `pixels_gen/memory_mib`.
+//! inspectors and remote tools see by reflection, and in Bevy's diagnostics `pixels_gen/step_ms`, `pixels_gen/queue`
+//! and `pixels_gen/memory_mib`.
 //!
 //! # Features
 //! | feature | adds | default |
@@ -39,8 +39,8 @@
 //! | `materials` | materials and tilemaps follow a sprite that gets another size; needs Bevy's 2D renderer | yes |
 //! | `cuda`, `cudnn`, `metal` | GPU inference | no |
 //!
-//! With `default-features = false` only the loader of recipes and the `gen://` reader stay: that is what a released game
-//! needs.
+//! With `default-features = false` only the loader of recipes and the `gen://` reader stay: that is what a released
+//! game needs.
 
 mod plugin;
 mod png_limits;

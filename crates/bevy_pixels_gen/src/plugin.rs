@@ -55,14 +55,16 @@ impl Default for PixelsGenPlugin {
 /// The order of this crate's systems: the first four in `PreUpdate`, one after the other, before Bevy takes in loaded
 /// assets; the last in `PostUpdate`. All but the last are empty in a build without the feature `generate`.
 ///
-/// A game's system in `Update` sees what happened in the same frame. One in `PreUpdate` that reads `GenerationDone` runs
-/// `.after(PixelsGenSystems::ReceiveEvents)`; one that asks for a sprite and wants it sent off in the same frame runs
-/// `.before` it. One in `PostUpdate` that uses the bounds of sprites runs after Bevy's `VisibilitySystems::CalculateBounds`.
+/// A game's system in `Update` sees what happened in the same frame. One in `PreUpdate` that reads `GenerationDone`
+/// runs `.after(PixelsGenSystems::ReceiveEvents)`; one that asks for a sprite and wants it sent off in the same frame
+/// runs `.before` it. One in `PostUpdate` that uses the bounds of sprites runs after Bevy's
+/// `VisibilitySystems::CalculateBounds`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PixelsGenSystems {
     /// Takes wishes (messages, commands, panel) to the engine and the engine's events to the world.
     ReceiveEvents,
-    /// Hears from the loader of recipes what is missing or stale, has it drawn, and puts what was drawn beside its recipe.
+    /// Hears from the loader of recipes what is missing or stale, has it drawn, and puts what was drawn beside its
+    /// recipe.
     BakeRecipes,
     /// Reloads the sprites that were replaced, and tells their entities.
     ReloadAssets,

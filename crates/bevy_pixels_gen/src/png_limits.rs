@@ -30,8 +30,8 @@ pub(crate) fn check(png: &[u8]) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::InvalidData,
         format!(
-            "its header says {width} × {height} pixels; at most {MAX_EDGE_PX} along an edge and {MAX_PIXELS} in all are \
-             read: make the picture smaller, or split it"
+            "its header says {width} × {height} pixels; at most {MAX_EDGE_PX} along an edge and {MAX_PIXELS} in all \
+             are read: make the picture smaller, or split it"
         ),
     ))
 }

@@ -2,8 +2,8 @@
 //!
 //! Sprites keep the bounds by which they are culled and picked, and materials keep the texture on the graphics card. So
 //! a sprite that is generated anew, or a placeholder that becomes one, would be drawn with what was there before.
-//! Everything in a game that shows a `Sprite` or `SpriteMesh` is taken care of; so are `ColorMaterial` and Bevy's tilemap
-//! chunks with the feature `materials`. For a material of your own implement [`ShowsImages`] and add
+//! Everything in a game that shows a `Sprite` or `SpriteMesh` is taken care of; so are `ColorMaterial` and Bevy's
+//! tilemap chunks with the feature `materials`. For a material of your own implement [`ShowsImages`] and add
 //! [`RefreshMaterials`].
 
 use std::fmt;
@@ -149,8 +149,8 @@ fn modified<A: Asset>(events: &mut MessageReader<AssetEvent<A>>) -> HashSet<Asse
     events.read().filter_map(modified).collect()
 }
 
-/// A material's textures are bound when the material changes. An image that has got another size has another texture, so
-/// the material is marked as changed; one of the same size keeps its texture, and nothing need be done.
+/// A material's textures are bound when the material changes. An image that has got another size has another texture,
+/// so the material is marked as changed; one of the same size keeps its texture, and nothing need be done.
 fn touch_materials<M: ShowsImages>(noted: Res<ResizedImages>, mut materials: ResMut<Assets<M>>) {
     if noted.resized.is_empty() {
         return;

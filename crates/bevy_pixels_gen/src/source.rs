@@ -101,8 +101,8 @@ impl AssetReader for GenReader {
             (Err(AssetReaderError::NotFound(file)), Missing::Error) if is_png(path) => {
                 let message = format!(
                     "the sprite gen://{} has not been generated: {} does not exist; make it with `dgx-pixels generate \
-                     KIND PROMPT --output {}`, from a recipe beside it with `dgx-pixels bake {}`, or in a build with the \
-                     feature `generate`",
+                     KIND PROMPT --output {}`, from a recipe beside it with `dgx-pixels bake {}`, or in a build with \
+                     the feature `generate`",
                     path.display(),
                     file.display(),
                     file.display(),

@@ -33,7 +33,7 @@ pub use pixel_art::{
     Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
 };
 pub use priority::Priority;
-pub use recipe::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, baked_file, recipe_file};
+pub use recipe::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, SHEET_EXTENSION, baked_file, recipe_file};
 pub use request::{Request, RequestError, SchedulerKind};
 pub use seamless::Seamless;
 pub use sheet::{MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet};

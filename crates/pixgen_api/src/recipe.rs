@@ -1,30 +1,34 @@
-//! Recipe files: a [`Request`] in RON, whose finished sprite stands beside it as a PNG.
+//! The files that people write: recipes, a [`Request`] in RON whose finished sprite stands beside it as a PNG, and
+//! descriptions of sheets, a [`SpriteSheet`].
 
 use std::path::{Path, PathBuf};
 
 use ron::extensions::Extensions;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Request, RequestError};
+use crate::{Request, RequestError, SheetError, SpriteSheet};
 
 /// How the name of a recipe ends: `knight.sprite.ron`.
 pub const RECIPE_EXTENSION: &str = "sprite.ron";
-/// Longest recipe file, in bytes: two prompts of the longest kind fit many times.
+/// How the name of a description of a sheet ends: `walk.sheet.ron`.
+pub const SHEET_EXTENSION: &str = "sheet.ron";
+/// Longest file of these kinds, in bytes: two prompts of the longest kind fit many times, and 4000 frames fit.
 pub const MAX_RECIPE_BYTES: usize = 1 << 20;
 /// Letters by which a misspelt name may differ from the one that is suggested.
 const MAX_TYPOS: usize = 3;
 
-/// Why a recipe cannot be used.
+/// Why a recipe, or a description of a sheet, cannot be used.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum RecipeError {
     /// No person wrote this.
-    #[error("the recipe has {bytes} bytes, at most {MAX_RECIPE_BYTES} are read: is it a recipe?")]
+    #[error("the file has {bytes} bytes, at most {MAX_RECIPE_BYTES} are read: is it a recipe or a sheet?")]
     TooLarge {
         /// Length of the file.
         bytes: usize,
     },
     /// Not text.
-    #[error("the recipe is no text in UTF-8: is it a recipe?")]
+    #[error("the file is no text in UTF-8: is it a recipe or a sheet?")]
     NoText,
     /// The text is no RON, or says what no recipe can say.
     #[error("line {line}, column {column}: {reason}")]
@@ -39,6 +43,9 @@ pub enum RecipeError {
     /// It reads well, but asks for what cannot be drawn.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// It reads well, but no image can be cut like that.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
 }
 
 impl Request {
@@ -47,18 +54,35 @@ impl Request {
     /// # Errors
     /// What is wrong, where, and the nearest known name for one that is not known.
     pub fn from_recipe(bytes: &[u8]) -> Result<Self, RecipeError> {
-        if bytes.len() > MAX_RECIPE_BYTES {
-            return Err(RecipeError::TooLarge { bytes: bytes.len() });
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| RecipeError::NoText)?;
-        let ron = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-        let request: Self = ron.from_str(text).map_err(|error| {
-            let at = error.span.start;
-            RecipeError::Syntax { line: at.line, column: at.col, reason: explain(&error.code) }
-        })?;
+        let request: Self = from_ron(bytes, r#"(prompt: "a blue potion")"#)?;
         request.validate()?;
         Ok(request)
     }
+}
+
+impl SpriteSheet {
+    /// Reads a file `*.sheet.ron`.
+    ///
+    /// # Errors
+    /// What is wrong, where, and the nearest known name for one that is not known.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, RecipeError> {
+        let sheet: Self = from_ron(bytes, r#"(image: "walk.png", size_px: (64, 16), frames: […])"#)?;
+        sheet.validate()?;
+        Ok(sheet)
+    }
+}
+
+/// Reads a file of one of our types. `example` shows how such a file begins.
+fn from_ron<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<T, RecipeError> {
+    if bytes.len() > MAX_RECIPE_BYTES {
+        return Err(RecipeError::TooLarge { bytes: bytes.len() });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| RecipeError::NoText)?;
+    let ron = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+    ron.from_str(text).map_err(|error| {
+        let at = error.span.start;
+        RecipeError::Syntax { line: at.line, column: at.col, reason: explain(&error.code, example) }
+    })
 }
 
 /// The PNG that belongs to a recipe: `hero/knight.png` for `hero/knight.sprite.ron`. `None` for other files.
@@ -77,13 +101,13 @@ pub fn recipe_file(baked: &Path) -> Option<PathBuf> {
 }
 
 /// A RON error in words that say what to do.
-fn explain(error: &ron::Error) -> String {
+fn explain(error: &ron::Error, example: &str) -> String {
     match error {
         ron::Error::NoSuchStructField { found, expected, .. } => unknown("field", found, expected),
         ron::Error::NoSuchEnumVariant { found, expected, .. } => unknown("choice", found, expected),
         ron::Error::IntegerOutOfBounds => "this number is too large, or negative where it must not be".to_owned(),
         ron::Error::ExpectedIdentifier => format!("{error}: names such as `monster` stand without quotes"),
-        ron::Error::ExpectedStructLike => format!("{error}: a recipe looks like (prompt: \"a blue potion\")"),
+        ron::Error::ExpectedStructLike => format!("{error}: such a file looks like {example}"),
         other => other.to_string(),
     }
 }
@@ -164,6 +188,24 @@ mod tests {
         }
         assert_eq!(Request::from_recipe(&[0xff; 9]), Err(RecipeError::NoText));
         assert!(matches!(Request::from_recipe(&vec![b' '; 2 << 20]), Err(RecipeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_sheet_is_read_as_carefully() {
+        let frame = "(name: \"0\", rect_px: (x: 0, y: 0, width: 16, height: 16), source_px: (16, 16), duration_ms: 100, \
+                     pivot_px: (8, 16))";
+        let good = format!("(image: \"walk.png\", size_px: (64, 16), frames: [{frame}])");
+        assert_eq!(SpriteSheet::from_file(good.as_bytes()).unwrap().frames.len(), 1);
+        for (text, expected) in [
+            (good.replace("size_px", "size"), "no field `size`"),
+            (good.replace("duration_ms", "duration_sm"), "did you mean `duration_ms`?"),
+            (good.replace("walk.png", "../walk.png"), "no path below the sheet's folder"),
+            (good.replace("x: 0", "x: 60"), "the sheet belongs to another image"),
+            (String::new(), "such a file looks like (image:"),
+        ] {
+            let error = SpriteSheet::from_file(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{expected:?} is not in {error:?}");
+        }
     }
 
     #[test]

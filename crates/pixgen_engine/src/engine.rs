@@ -1,6 +1,5 @@
 //! The engine's handle: what front ends call. The work is done by [`worker`](crate::worker) on a thread of its own.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -47,7 +46,7 @@ impl Engine {
         let (event_sender, events) = crossbeam_channel::unbounded();
         let queue = Arc::new(Queue::default());
         queue.set_paused(start_paused);
-        let (journal, kept) = if keep_queue { open_journal(store.queue_dir()) } else { (None, Vec::new()) };
+        let (journal, kept) = if keep_queue { open_journal(&store) } else { (None, Vec::new()) };
         let threads = cpu_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1)
         });
@@ -217,8 +216,8 @@ impl Engine {
 }
 
 /// The jobs of an earlier run. A queue that cannot be kept must not keep anybody from drawing.
-fn open_journal(folder: PathBuf) -> (Option<Arc<Journal>>, Vec<(u64, Entry)>) {
-    match Journal::open(folder) {
+fn open_journal(store: &Store) -> (Option<Arc<Journal>>, Vec<(u64, Entry)>) {
+    match store.ignore_in_git().and_then(|()| Journal::open(store.queue_dir())) {
         Ok(Some((journal, kept))) => (Some(Arc::new(journal)), kept),
         Ok(None) => {
             tracing::warn!("another program works on this queue: jobs of this one do not survive a restart");

@@ -176,8 +176,8 @@ impl Store {
         Ok(hash)
     }
 
-    /// The history is large and belongs to one machine: version control has no business in it.
-    fn ignore_in_git(&self) -> Result<(), EngineError> {
+    /// History and queue are large and belong to one machine: version control has no business in them.
+    pub(crate) fn ignore_in_git(&self) -> Result<(), EngineError> {
         let ignore = self.data_dir.join(".gitignore");
         if ignore.exists() { Ok(()) } else { write_whole(&ignore, b"*\n") }
     }

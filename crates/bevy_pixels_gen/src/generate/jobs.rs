@@ -15,6 +15,10 @@ const MAX_FAILED: usize = 16;
 /// Changes that can be taken back.
 const MAX_UNDO: usize = 100;
 
+/// What marks a recipe's job in a queue that survives a restart; other jobs carry their target. No `GenPath` looks like
+/// it.
+const RECIPE_TAG: &str = "recipe:";
+
 /// A job that waits, runs or has failed. Finished and cancelled jobs are forgotten at once.
 #[derive(Clone, Debug)]
 pub struct JobRecord {
@@ -142,9 +146,19 @@ impl GenJobs {
     /// # Errors
     /// When the operating system refuses a thread.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        let engine = Engine::start(config)?;
+        let mut records = Vec::new();
+        for job in engine.jobs().into_iter().filter(|job| job.restored) {
+            if job.tag.as_deref() == Some(RECIPE_TAG) {
+                engine.cancel(job.id); // The recipe asks again itself, if it is still used.
+            } else {
+                let target = job.tag.and_then(|tag| GenPath::parse(&tag).ok());
+                records.push(JobRecord::new(job.id, job.request, target));
+            }
+        }
         Ok(Self {
-            engine: Engine::start(config)?,
-            records: Vec::new(),
+            engine,
+            records,
             finished: VecDeque::new(),
             shown: HashMap::new(),
             undo: Vec::new(),
@@ -165,14 +179,27 @@ impl GenJobs {
     /// The same, in its turn among waiting jobs of more or less urgency.
     pub fn submit_at(&mut self, priority: Priority, request: Request, target: Option<GenPath>) -> JobId {
         let id = JobId::fresh();
-        self.records.push(JobRecord::new(id, request.clone(), target));
-        self.engine.submit_with(id, request, JobOptions { priority, tag: None });
+        let tag = target.as_ref().map(GenPath::to_string);
+        self.submit_with(id, request, target, JobOptions { priority, tag });
         id
     }
 
-    pub(super) fn submit_as(&mut self, id: JobId, request: Request, target: Option<GenPath>) {
+    /// Has a recipe drawn when nothing else is to be done. Where it goes is the caller's business.
+    pub(crate) fn submit_recipe(&mut self, request: Request) -> JobId {
+        let id = JobId::fresh();
+        let options = JobOptions { priority: Priority::Low, tag: Some(RECIPE_TAG.to_owned()) };
+        self.submit_with(id, request, None, options);
+        id
+    }
+
+    fn submit_with(&mut self, id: JobId, request: Request, target: Option<GenPath>, options: JobOptions) {
         self.records.push(JobRecord::new(id, request.clone(), target));
-        self.engine.submit_as(id, request);
+        self.engine.submit_with(id, request, options);
+    }
+
+    pub(super) fn submit_as(&mut self, id: JobId, request: Request, target: Option<GenPath>) {
+        let tag = target.as_ref().map(GenPath::to_string);
+        self.submit_with(id, request, target, JobOptions { tag, ..JobOptions::default() });
     }
 
     /// Stops a job; one that has ended is left alone.

@@ -34,7 +34,8 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         );
     status::add_to(app);
     if !app.world().contains_resource::<GenJobs>() {
-        let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir());
+        let config =
+            EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir()).with_kept_queue();
         match GenJobs::start(config) {
             Ok(jobs) => {
                 app.insert_resource(jobs);

@@ -32,8 +32,8 @@ pub enum RecipeLoadError {
     },
     /// The sprite has not been drawn, and this game does not draw.
     #[error(
-        "the sprite of this recipe has not been baked: {baked} does not exist; run `dgx-pixels bake {folder}`, or use a \
-         build with the feature `generate`"
+        "the sprite of this recipe has not been baked: {baked} does not exist; run `dgx-pixels bake {folder}`, or use \
+         a build with the feature `generate`"
     )]
     NotBaked {
         /// The PNG that is missing.
@@ -111,37 +111,56 @@ impl SpriteSheetLoader {
         if stamps.is_some_and(|stamps| stamps.baked_bytes() > MAX_FILE_BYTES as u64) {
             return Err(broken(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
-        let found = match context.read_asset_bytes(baked.clone()).await {
-            Ok(png) if self.overseer.is_placeholder(&png, &recipe) => None,
-            Ok(png) => Some(png),
-            Err(ReadAssetBytesError::AssetReaderError(error)) if is_missing(&error) => None,
-            Err(error) => return Err(broken(error.to_string())),
+        let found = match read_picture(context, &baked).await {
+            Ok((png, _)) if self.overseer.is_placeholder(&png, &recipe) => None,
+            Ok(found) => Some(found),
+            Err(PictureError::Missing) => None,
+            Err(PictureError::Broken(reason)) => return Err(broken(reason)),
         };
-        let (png, bake) = match (found, self.overseer.placeholder(&recipe)) {
-            (Some(png), _) => {
-                png_limits::check(&png).map_err(|e| broken(e.to_string()))?;
-                let bake = self.overseer.state(&png, &recipe).map_err(&broken)?;
-                (png, bake)
-            }
-            (None, Some(placeholder)) => (placeholder, BakeState::Missing),
+        let (picture, bake) = match (found, self.overseer.placeholder(&recipe)) {
+            (Some((png, picture)), _) => (picture, self.overseer.state(&png, &recipe).map_err(broken)?),
+            (None, Some(placeholder)) => (decode(&placeholder).map_err(broken)?, BakeState::Missing),
             (None, None) => {
                 let folder = self.roots.of(path.source()).map_or_else(|| "DIR".to_owned(), |f| f.display().to_string());
                 return Err(RecipeLoadError::NotBaked { baked: baked.to_string(), folder });
             }
         };
-        let picture = decode(&png).map_err(broken)?;
         let size = UVec2::new(picture.width(), picture.height());
         let (cell_px, grid) = cells(size, recipe.size_px);
         let layout = TextureAtlasLayout::from_grid(cell_px, grid.x, grid.y, None, None);
         Ok(SpriteSheet {
-            image: context.add_labeled_asset(IMAGE_LABEL, image(picture)),
+            image: context.add_labeled_asset(IMAGE_LABEL, crisp(picture)),
             layout: context.add_labeled_asset(LAYOUT_LABEL, layout),
             cell_px,
             cells: grid.element_product(),
             recipe,
             bake,
+            frames: None,
         })
     }
+}
+
+/// Why there is no picture.
+pub(super) enum PictureError {
+    /// There is no such file.
+    Missing,
+    /// It cannot be read, for this reason.
+    Broken(String),
+}
+
+/// A PNG, as a file and as pixels.
+pub(super) async fn read_picture(
+    context: &mut LoadContext<'_>,
+    png: &AssetPath<'static>,
+) -> Result<(Vec<u8>, RgbaImage), PictureError> {
+    let bytes = match context.read_asset_bytes(png.clone()).await {
+        Ok(bytes) => bytes,
+        Err(ReadAssetBytesError::AssetReaderError(error)) if is_missing(&error) => return Err(PictureError::Missing),
+        Err(error) => return Err(PictureError::Broken(error.to_string())),
+    };
+    png_limits::check(&bytes).map_err(|error| PictureError::Broken(error.to_string()))?;
+    let picture = decode(&bytes).map_err(PictureError::Broken)?;
+    Ok((bytes, picture))
 }
 
 fn is_missing(error: &AssetReaderError) -> bool {
@@ -157,7 +176,8 @@ fn decode(png: &[u8]) -> Result<RgbaImage, String> {
     reader.decode().map(DynamicImage::into_rgba8).map_err(|e| e.to_string())
 }
 
-fn image(picture: RgbaImage) -> Image {
+/// A picture that stays crisp, whatever the game's default sampler is.
+pub(super) fn crisp(picture: RgbaImage) -> Image {
     let mut image = Image::from_dynamic(DynamicImage::ImageRgba8(picture), true, RenderAssetUsages::default());
     image.sampler = ImageSampler::nearest();
     image

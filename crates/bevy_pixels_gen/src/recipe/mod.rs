@@ -1,7 +1,8 @@
 //! Recipes: a sprite as a file `*.sprite.ron` that says what to draw.
 //!
 //! `hero/knight.sprite.ron` holds a [`Request`] in RON, and its finished sprite stands beside it as `hero/knight.png`.
-//! It loads as a [`SpriteSheet`], whose image and atlas layout are also there by themselves, as `…#image` and `…#layout`:
+//! It loads as a [`SpriteSheet`], whose image and atlas layout are also there by themselves, as `…#image` and
+//! `…#layout`:
 //!
 //! ```no_run
 //! # use bevy::prelude::*;
@@ -10,13 +11,16 @@
 //! }
 //! ```
 //!
-//! With the feature `generate`, a PNG that is missing, or was drawn for another text of the recipe, is drawn while the game
-//! runs: a placeholder or the old sprite stands there until then, and the handles stay. So it is when a recipe is edited
-//! while the game runs, whether or not Bevy's `file_watcher` is on. Without the feature, or with
+//! With the feature `generate`, a PNG that is missing, or was drawn for another text of the recipe, is drawn while the
+//! game runs: a placeholder or the old sprite stands there until then, and the handles stay. So it is when a recipe is
+//! edited while the game runs, whether or not Bevy's `file_watcher` is on. Without the feature, or with
 //! [`PixelsGenPlugin::bake_recipes`](crate::PixelsGenPlugin::bake_recipes) off, a missing PNG is an error that names
 //! `dgx-pixels bake`.
 //!
-//! Load recipes from a `Startup` system or later: before that the asset server does not know them.
+//! A sheet of frames with durations and tags, as `dgx-pixels` exports it to `walk.sheet.ron`, loads as a
+//! [`SpriteSheet`] too.
+//!
+//! Load both from a `Startup` system or later: before that the asset server does not know them.
 
 mod files;
 mod loader;
@@ -25,6 +29,7 @@ mod overseer;
 #[cfg(not(feature = "generate"))]
 #[path = "no_overseer.rs"]
 mod overseer;
+mod sheet_loader;
 #[cfg(feature = "generate")]
 mod watch;
 
@@ -35,6 +40,7 @@ use pixgen_api::Request;
 use crate::PixelsGenPlugin;
 
 pub use loader::RecipeLoadError;
+pub use sheet_loader::SheetLoadError;
 #[cfg(feature = "generate")]
 pub use watch::RecipeBaked;
 
@@ -43,26 +49,29 @@ pub const IMAGE_LABEL: &str = "image";
 /// The label of a recipe's atlas layout: `knight.sprite.ron#layout`.
 pub const LAYOUT_LABEL: &str = "layout";
 
-/// A recipe's sprite: one picture of one or several cells.
+/// A recipe's sprite, or a sheet that was exported: one picture of one or several cells.
 #[derive(Asset, Reflect, Clone, Debug)]
 #[reflect(Clone, Debug)]
 pub struct SpriteSheet {
     /// The picture, sampled crisply.
     #[dependency]
     pub image: Handle<Image>,
-    /// Its cells, row by row: squares of the recipe's `size_px` where the picture is divided by them evenly, else the
-    /// whole picture.
+    /// Its cells. Of a recipe, row by row: squares of its `size_px` where the picture is divided by them evenly, else
+    /// the whole picture. Of a `.sheet.ron`, its frames.
     #[dependency]
     pub layout: Handle<TextureAtlasLayout>,
-    /// Edges of a cell, in pixels.
+    /// Edges of a cell, in pixels; of a sheet, those of its first frame before transparent margins were cut off.
     pub cell_px: UVec2,
     /// Cells.
     pub cells: u32,
-    /// What was asked for.
+    /// What was asked for; nothing for a `.sheet.ron`.
     #[reflect(ignore)]
     pub recipe: Request,
     /// What the picture is.
     pub bake: BakeState,
+    /// Durations, pivots and named animations, where it was loaded from a `.sheet.ron`.
+    #[reflect(ignore)]
+    pub frames: Option<pixgen_api::SpriteSheet>,
 }
 
 impl SpriteSheet {
@@ -104,5 +113,6 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         app.get_added_plugins::<AssetPlugin>().first().map_or_else(String::new, |assets| assets.file_path.clone());
     let roots = files::Roots { assets: crate::plugin::resolved(assets.as_ref()), gen_dir: plugin.resolved_gen_dir() };
     let overseer = overseer::add_to(plugin, app);
-    app.register_asset_loader(loader::SpriteSheetLoader { roots, overseer });
+    app.register_asset_loader(loader::SpriteSheetLoader { roots, overseer })
+        .register_asset_loader(sheet_loader::SheetLoader);
 }

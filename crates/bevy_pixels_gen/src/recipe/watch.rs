@@ -1,7 +1,7 @@
 //! Keeps the bakes of all recipes in use up to date: has missing and stale ones drawn, and notices edits.
 //!
-//! The loader reports every recipe that it read. Files are looked at on Bevy's I/O threads a few times a second, so that an
-//! edit is noticed with or without Bevy's `file_watcher`, and the main thread never waits for a disk.
+//! The loader reports every recipe that it read. Files are looked at on Bevy's I/O threads a few times a second, so
+//! that an edit is noticed with or without Bevy's `file_watcher`, and the main thread never waits for a disk.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
@@ -12,7 +12,7 @@ use bevy::asset::{AssetPath, AssetServer};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{IoTaskPool, Task, block_on, poll_once};
-use pixgen_api::{GenPath, JobId, Priority, Request};
+use pixgen_api::{GenPath, JobId, Request};
 
 use super::files::{Files, Stamps};
 use super::loader::Seen;
@@ -21,8 +21,8 @@ use crate::PixelsGenSystems;
 use crate::generate::{GenJobs, GenerationCancelled, GenerationDone, GenerationFailed, SpriteGenerated};
 use crate::source::SOURCE;
 
-/// Recipes that are given to the engine at a time. What is asked for in between comes first anyway; this keeps the list of
-/// jobs short.
+/// Recipes that are given to the engine at a time. What is asked for in between comes first anyway; this keeps the list
+/// of jobs short.
 const MAX_IN_FLIGHT: usize = 2;
 /// Time between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -103,8 +103,8 @@ fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: 
         tell_panel(recipe, &mut jobs, error);
         let wanted = match outcome {
             Ok((request, BakeState::Missing)) => Some(request),
-            // Where the recipe is as it was, somebody has put another sprite in its place while the game runs: the panel,
-            // or a version control system. That is what they want to see.
+            // Where the recipe is as it was, somebody has put another sprite in its place while the game runs: the
+            // panel, or a version control system. That is what they want to see.
             Ok((request, BakeState::Stale)) => Some(request).filter(|request| recipe.fresh.as_ref() != Some(request)),
             Ok((request, BakeState::Fresh)) => {
                 recipe.fresh = Some(request);
@@ -214,7 +214,7 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
         // One that is not wanted any more has only left its place in the backlog behind.
         let Some(recipe) = tracked.get_mut(&path) else { continue };
         let Some(request) = recipe.wanted.take() else { continue };
-        let job = jobs.submit_at(Priority::Low, request.clone(), None);
+        let job = jobs.submit_recipe(request.clone());
         recipe.job = Some((job, request));
         in_flight += 1;
     }
