@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub enum JobState {
     Queued,
     /// Being drawn.
     Running,
+    /// Begun, and halted between two steps until the queue goes on.
+    Paused,
     /// All images are there.
     Done,
     /// Ended with an error.
@@ -69,7 +72,13 @@ pub enum EventKind {
         step: u32,
         /// Steps of each image.
         steps: u32,
+        /// How long the rest of the job will take, from the steps so far; `None` before there is anything to go by.
+        remaining: Option<Duration>,
     },
+    /// The job halts between two steps: the queue was paused.
+    Paused,
+    /// The job goes on after a pause.
+    Resumed,
     /// A first idea of the image that is being drawn.
     Preview(Pixels),
     /// Something the user should know, though the job goes on.
@@ -110,6 +119,8 @@ pub struct Generated {
     pub file: PathBuf,
     /// The seed that drew it.
     pub seed: u64,
+    /// Frames in the picture, from left to right, all of one size; 1 for a still.
+    pub frames: u32,
     /// The sprite.
     pub pixels: Pixels,
 }

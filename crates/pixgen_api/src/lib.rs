@@ -4,18 +4,36 @@
 //! the same [`Request`]; the engine answers all of them with the same [`Event`]s. A user-visible
 //! option, its default and its documentation are written here and nowhere else.
 
+mod animation;
 mod device;
 mod event;
 mod gen_path;
 mod kind;
 mod limits;
+mod model;
+mod pixel_art;
+mod priority;
 mod request;
+mod seamless;
 mod sheet;
 
+pub use animation::{Animation, Motion};
 pub use device::DevicePreference;
 pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels, Progress};
 pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
-pub use limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
-pub use request::{Background, ModelRef, PixelArt, Request, RequestError, SchedulerKind};
-pub use sheet::{MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet};
+pub use limits::{
+    MAX_CLIP_SKIP, MAX_COLORS, MAX_COUNT, MAX_FRAME_MS, MAX_FRAMES, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS,
+    MAX_PROMPT_CHARS, MAX_SCALE, MAX_SIZE_PX, MAX_SPECK_PX, MAX_STEPS, MIN_COLORS, MIN_FRAME_MS, MIN_FRAMES,
+    MIN_SIZE_PX, MIN_STRENGTH,
+};
+pub use model::{LoraRef, ModelRef};
+pub use pixel_art::{
+    Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
+};
+pub use priority::Priority;
+pub use request::{Request, RequestError, SchedulerKind};
+pub use seamless::Seamless;
+pub use sheet::{
+    MAX_SHEET_FRAME_MS, MAX_SHEET_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet,
+};

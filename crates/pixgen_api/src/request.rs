@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::limits::{MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_SIZE_PX};
-use crate::{Anchor, Kind};
+use crate::limits::{
+    MAX_CLIP_SKIP, MAX_COUNT, MAX_FRAME_MS, MAX_FRAMES, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS,
+    MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_FRAME_MS, MIN_FRAMES, MIN_SIZE_PX, MIN_STRENGTH,
+};
+use crate::{Animation, Kind, LoraRef, ModelRef, Motion, PixelArt, Seamless};
 
 /// A wish for one or more sprites. Fields left at `None` are decided by the model that draws them.
 ///
@@ -37,7 +40,26 @@ pub struct Request {
     pub scheduler: Option<SchedulerKind>,
     /// Which model draws.
     pub model: ModelRef,
+    /// Another autoencoder than the model's own: a `.safetensors` file, or a folder in diffusers layout.
+    pub vae: Option<PathBuf>,
+    /// Adapters that change what the model draws, at most [`MAX_LORAS`]; their order does not matter.
+    pub loras: Vec<LoraRef>,
+    /// How many layers of the text encoders are skipped besides the last, 0 (as SDXL was trained) to [`MAX_CLIP_SKIP`].
+    pub clip_skip: u32,
+    /// A PNG to begin with instead of noise alone: the result is a variation of it.
+    pub init_image: Option<PathBuf>,
+    /// How far the result may leave `init_image`: [`MIN_STRENGTH`] (hardly at all) to 1 (it is only a hint). `None` means
+    /// [`Request::DEFAULT_STRENGTH`].
+    pub strength: Option<f32>,
+    /// Where `init_image` is painted anew: a PNG of the same shape, white where new paint goes, black where the
+    /// picture stays as it is.
+    pub mask: Option<PathBuf>,
+    /// Along which axes the picture repeats without a seam.
+    pub seamless: Seamless,
+    /// Frames of one figure instead of one picture.
+    pub animation: Option<Animation>,
     /// How the painted picture becomes pixel art.
+    #[serde(deserialize_with = "PixelArt::deserialize_for_generation")]
     pub pixel_art: PixelArt,
 }
 
@@ -55,12 +77,23 @@ impl Default for Request {
             guidance_rescale: None,
             scheduler: None,
             model: ModelRef::default(),
-            pixel_art: PixelArt::default(),
+            vae: None,
+            loras: Vec::new(),
+            clip_skip: 0,
+            init_image: None,
+            strength: None,
+            mask: None,
+            seamless: Seamless::OFF,
+            animation: None,
+            pixel_art: PixelArt::for_generation(),
         }
     }
 }
 
 impl Request {
+    /// [`strength`](Self::strength) of image-to-image when the request names none.
+    pub const DEFAULT_STRENGTH: f32 = 0.6;
+
     /// A request with defaults for everything but kind and prompt.
     #[must_use]
     pub fn new(kind: Kind, prompt: impl Into<String>) -> Self {
@@ -81,9 +114,7 @@ impl Request {
                 return Err(RequestError::PromptTooLong { chars });
             }
         }
-        let in_range = |name, found: f64, min: f64, max: f64| {
-            if (min..=max).contains(&found) { Ok(()) } else { Err(RequestError::OutOfRange { name, found, min, max }) }
-        };
+        let in_range = RequestError::check_range;
         in_range("size_px", self.size_px.into(), MIN_SIZE_PX.into(), MAX_SIZE_PX.into())?;
         in_range("count", self.count.into(), 1.0, MAX_COUNT.into())?;
         if let Some(steps) = self.steps {
@@ -95,10 +126,44 @@ impl Request {
         if let Some(rescale) = self.guidance_rescale {
             in_range("guidance_rescale", rescale.into(), 0.0, 1.0)?;
         }
-        if let Some(colors) = self.pixel_art.colors {
-            in_range("pixel_art.colors", colors.into(), 2.0, 256.0)?;
+        in_range("clip_skip", self.clip_skip.into(), 0.0, MAX_CLIP_SKIP.into())?;
+        in_range("the number of loras", self.loras.len() as f64, 0.0, MAX_LORAS as f64)?;
+        for lora in &self.loras {
+            in_range("the weight of a lora", lora.weight.into(), (-MAX_LORA_WEIGHT).into(), MAX_LORA_WEIGHT.into())?;
         }
-        Ok(())
+        if let Some(strength) = self.strength {
+            in_range("strength", strength.into(), MIN_STRENGTH.into(), 1.0)?;
+        }
+        if self.init_image.is_none() {
+            for (name, given) in [("mask", self.mask.is_some()), ("strength", self.strength.is_some())] {
+                if given {
+                    return Err(RequestError::NoInitImage { name });
+                }
+            }
+        }
+        if let Some(animation) = &self.animation {
+            in_range("animation.frames", animation.frames.into(), MIN_FRAMES.into(), MAX_FRAMES.into())?;
+            in_range("animation.frame_ms", animation.frame_ms.into(), MIN_FRAME_MS.into(), MAX_FRAME_MS.into())?;
+            if let Some(variation) = animation.variation {
+                in_range("animation.variation", variation.into(), 0.0, 1.0)?;
+            }
+            if let Motion::Text(text) = &animation.motion {
+                if text.trim().is_empty() {
+                    return Err(RequestError::EmptyMotion);
+                }
+                let chars = text.chars().count();
+                if chars > MAX_PROMPT_CHARS {
+                    return Err(RequestError::PromptTooLong { chars });
+                }
+            }
+        }
+        self.pixel_art.validate()
+    }
+
+    /// Frames in each picture: 1, or the number of the animation.
+    #[must_use]
+    pub fn frames(&self) -> u32 {
+        self.animation.as_ref().map_or(1, |animation| animation.frames)
     }
 }
 
@@ -114,6 +179,15 @@ pub enum RequestError {
         /// Characters found.
         chars: usize,
     },
+    /// Something that only means something together with a picture to begin with.
+    #[error("there is a {name} but no init_image: give the picture that it belongs to, or leave {name} out")]
+    NoInitImage {
+        /// The field's name.
+        name: &'static str,
+    },
+    /// The animation does nothing.
+    #[error("animation.motion is empty: use idle, walk, attack, or say in words what the figure does")]
+    EmptyMotion,
     /// A number lies outside its range (NaN does too).
     #[error("{name} is {found}, expected {min} to {max}")]
     OutOfRange {
@@ -128,15 +202,11 @@ pub enum RequestError {
     },
 }
 
-/// A model to draw with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelRef {
-    /// The small sprite model that is compiled into the program.
-    #[default]
-    Embedded,
-    /// A folder in diffusers layout (`unet/`, `vae/`, `text_encoder/` …).
-    Folder(PathBuf),
+impl RequestError {
+    /// Refuses a number outside `min..=max`, NaN too.
+    pub(crate) fn check_range(name: &'static str, found: f64, min: f64, max: f64) -> Result<(), Self> {
+        if (min..=max).contains(&found) { Ok(()) } else { Err(Self::OutOfRange { name, found, min, max }) }
+    }
 }
 
 /// The solvers.
@@ -191,39 +261,6 @@ impl SchedulerKind {
     }
 }
 
-/// How the painted picture becomes pixel art.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PixelArt {
-    /// Most colours in the sprite, 2 to 256; `None` keeps all.
-    pub colors: Option<u32>,
-    /// Where transparency comes from.
-    pub background: Background,
-    /// Where the drawn pixels are put in the frame; `None` lets the kind decide.
-    pub anchor: Option<Anchor>,
-}
-
-impl Default for PixelArt {
-    fn default() -> Self {
-        // Sixteen colours hold every 32 px sprite of the classic 16-bit consoles: one palette line.
-        Self { colors: Some(16), background: Background::default(), anchor: None }
-    }
-}
-
-/// Where transparency comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Background {
-    /// What the kind wants: a tile is opaque, everything else is cut out, by the model's own alpha or, where it paints
-    /// none, from the background at the picture's border.
-    #[default]
-    Auto,
-    /// Opaque everywhere.
-    Keep,
-    /// Cut out, as `Auto` does it, whatever the kind.
-    Remove,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,8 +277,25 @@ mod tests {
         request.seed = Some(7);
         request.model = ModelRef::Folder("models/sdxl".into());
         request.scheduler = Some(SchedulerKind::Dpmpp2m);
+        request.loras = vec![LoraRef { path: "loras/pixel.safetensors".into(), weight: 0.8 }];
+        (request.init_image, request.mask) = (Some("a.png".into()), Some("mask.png".into()));
+        (request.strength, request.seamless, request.clip_skip) = (Some(0.4), Seamless::BOTH, 1);
+        request.animation = Some(Animation { motion: Motion::Text("jumping".into()), ..Animation::default() });
+        request.vae = Some("vae.safetensors".into());
         let text = ron::to_string(&request).unwrap();
         assert_eq!(ron::from_str::<Request>(&text).unwrap(), request);
+    }
+
+    #[test]
+    fn options_are_written_as_people_would() {
+        let text = r#"(prompt: "a knight", model: file("sdxl.safetensors"), loras: [(path: "pixel.safetensors")],
+            seamless: (x: true), animation: Some((frames: 6, motion: walk)))"#;
+        let request: Request = ron::from_str(text).unwrap();
+        assert_eq!(request.loras[0].weight, 1.0);
+        assert_eq!((request.seamless.x, request.seamless.y), (true, false));
+        assert_eq!(request.animation.as_ref().map(|a| (a.frames, a.motion.clone())), Some((6, Motion::Walk)));
+        assert_eq!((request.frames(), request.validate()), (6, Ok(())));
+        assert!(ron::from_str::<Request>(r#"(prompt: "x", animation: Some((frame: 6)))"#).is_err());
     }
 
     #[test]
@@ -265,5 +319,21 @@ mod tests {
         check(|r| r.guidance_scale = Some(f32::NAN), "guidance_scale is NaN");
         check(|r| r.pixel_art.colors = Some(1), "pixel_art.colors is 1");
         check(|r| r.prompt = "a".repeat(4001), "4001 characters");
+        check(|r| r.clip_skip = 11, "clip_skip is 11, expected 0 to 10");
+        check(|r| r.loras = vec!["a:0.5".parse().unwrap(); 9], "the number of loras is 9");
+        check(|r| r.loras = vec!["a:inf".parse().unwrap()], "the weight of a lora is inf");
+        check(|r| r.mask = Some("m.png".into()), "there is a mask but no init_image");
+        check(|r| r.strength = Some(0.5), "there is a strength but no init_image");
+        check(|r| r.strength = Some(0.0), "strength is 0");
+        let animate = |change: fn(&mut Animation), expected: &str| {
+            let mut request = Request::new(Kind::Item, "x");
+            change(request.animation.insert(Animation::default()));
+            let error = request.validate().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        animate(|a| a.frames = 1, "animation.frames is 1, expected 2 to 16");
+        animate(|a| a.frame_ms = 0, "animation.frame_ms is 0");
+        animate(|a| a.variation = Some(f32::NAN), "animation.variation is NaN");
+        animate(|a| a.motion = Motion::Text(" ".into()), "motion is empty");
     }
 }

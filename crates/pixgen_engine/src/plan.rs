@@ -64,7 +64,7 @@ impl Plan {
         let cut_out = match request.pixel_art.background {
             Background::Auto => request.kind.is_cut_out(),
             Background::Keep => false,
-            Background::Remove => true,
+            Background::Remove | Background::KeyColor(_) => true,
         };
         let anchor = request.pixel_art.anchor.unwrap_or(if cut_out { request.kind.anchor() } else { Anchor::Keep });
         let filled = Request {

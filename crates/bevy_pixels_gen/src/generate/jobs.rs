@@ -314,11 +314,13 @@ impl GenJobs {
                 record.state = JobState::Running;
                 record.started = Some(Instant::now());
             }
-            EventKind::Step { image, step, steps } => {
+            EventKind::Step { image, step, steps, .. } => {
                 record.first_step.get_or_insert_with(Instant::now);
                 (record.image, record.step, record.steps) = (image, step, steps);
                 outcomes.push(Outcome::Progress { job, image, step, steps });
             }
+            EventKind::Paused => record.state = JobState::Paused,
+            EventKind::Resumed => record.state = JobState::Running,
             EventKind::Preview(preview) => record.preview = Some(preview),
             EventKind::Warning(warning) => {
                 warn!("job {job}: {warning}");
