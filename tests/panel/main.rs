@@ -61,7 +61,7 @@ fn sprite(edge_px: u32, value: u8) -> Pixels {
 }
 
 fn candidate(hash: &str, prompt: &str, seed: u64) -> CandidateView {
-    let generated = Generated { hash: hash.into(), file: PathBuf::new(), seed, pixels: sprite(32, 90) };
+    let generated = Generated { hash: hash.into(), file: PathBuf::new(), seed, frames: 1, pixels: sprite(32, 90) };
     CandidateView { generated, prompt: prompt.into(), kind: Kind::Character, is_applied: false }
 }
 

@@ -1,19 +1,25 @@
 //! What draws: the seam between the engine and a model.
 
+use std::path::PathBuf;
+
 use image::RgbaImage;
-use pixgen_api::{ModelRef, Pixels, Progress};
+use pixgen_api::{ModelRef, Pixels, Progress, Request};
 
 use crate::{EngineError, ModelInfo, Plan};
 
-/// One image of a job.
+/// One picture of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawing<'a> {
     /// What to draw, every default filled in.
     pub plan: &'a Plan,
-    /// Which image of the job this is, from 0.
+    /// Which picture of the job this is, from 0.
     pub image: u32,
-    /// The seed of this image.
+    /// The seed of this picture.
     pub seed: u64,
+    /// The picture to begin with, [`Plan::image_px`] squared.
+    pub init_image: Option<&'a RgbaImage>,
+    /// Where `init_image` is painted anew: white there, black elsewhere; of the same size.
+    pub mask: Option<&'a RgbaImage>,
 }
 
 /// A loaded model. It lives on the engine's thread and is called from there only.
@@ -26,13 +32,13 @@ pub trait Backend: Send {
     /// Whether its pictures come with transparency. If not, the engine cuts the background out.
     fn paints_alpha(&self) -> bool;
 
-    /// Paints one picture of `plan.image_px` squared, before any pixel-art processing.
+    /// Paints one picture of `plan.image_px` squared, before any pixel-art processing; for an animation, one per frame.
     ///
     /// Reports `Step` after every denoising step and may report `Preview` and `Warning`.
     ///
     /// # Errors
     /// [`EngineError::Cancelled`] as soon as a report is answered with `Break`.
-    fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<RgbaImage, EngineError>;
+    fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<Vec<RgbaImage>, EngineError>;
 }
 
 /// An image as front ends get it.
@@ -40,5 +46,22 @@ pub(crate) fn pixels(image: &RgbaImage) -> Pixels {
     Pixels { width_px: image.width(), height_px: image.height(), rgba: image.as_raw().as_slice().into() }
 }
 
-/// Loads a model. The engine calls it when a job wants another model than the one that is loaded.
-pub type BackendLoader = Box<dyn FnMut(&ModelRef) -> Result<Box<dyn Backend>, EngineError> + Send>;
+/// The files that have to be in memory for a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Weights {
+    /// The model.
+    pub model: ModelRef,
+    /// Another autoencoder than its own.
+    pub vae: Option<PathBuf>,
+}
+
+impl Weights {
+    /// What a request draws with. Adapters are not among them: they come and go on a loaded model.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        Self { model: request.model.clone(), vae: request.vae.clone() }
+    }
+}
+
+/// Loads a model. The engine calls it when a job wants another one than is loaded.
+pub type BackendLoader = Box<dyn FnMut(&Weights) -> Result<Box<dyn Backend>, EngineError> + Send>;

@@ -1,83 +1,29 @@
-//! The inference thread: a queue of jobs, one model, one event stream.
+//! The engine's handle: what front ends call. The work is done by [`worker`](crate::worker) on a thread of its own.
 
-use std::any::Any;
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
-use pixgen_api::{Cancelled, DevicePreference, Event, EventKind, Generated, JobId, ModelRef, Request};
-use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_api::{DevicePreference, Event, EventKind, JobId, Priority, Request};
 
-use crate::{Backend, BackendLoader, Drawing, EngineError, Plan, Provenance, Store, fingerprint, sdxl};
-
-/// How an engine is set up.
-pub struct EngineConfig {
-    /// History and accepted sprites.
-    pub store: Store,
-    /// Loads models: [`EngineConfig::sdxl`] sets the real one.
-    pub loader: BackendLoader,
-    /// Threads for CPU inference; `None` means all cores but one, so that the game keeps its frame rate.
-    pub cpu_threads: Option<usize>,
-    /// Draws a seed for requests that name none.
-    pub fresh_seed: Box<dyn FnMut() -> u64 + Send>,
-}
-
-impl std::fmt::Debug for EngineConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineConfig").field("store", &self.store).field("cpu_threads", &self.cpu_threads).finish()
-    }
-}
-
-impl EngineConfig {
-    /// SDXL on `device`, with its history below `data_dir` and accepted sprites in `gen_dir`.
-    #[must_use]
-    pub fn sdxl(device: DevicePreference, data_dir: impl Into<PathBuf>, gen_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            store: Store::new(&data_dir.into(), &gen_dir.into()),
-            loader: sdxl::loader(device),
-            cpu_threads: None,
-            fresh_seed: Box::new(random_seed),
-        }
-    }
-
-    /// The same with another loader, for tests.
-    #[must_use]
-    pub fn with_loader(self, loader: BackendLoader) -> Self {
-        Self { loader, ..self }
-    }
-}
-
-/// A seed of 32 bits: as much as people can read out to each other, and as much as torch's CPU generator uses.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    // The standard library's randomly keyed hasher is the one source of entropy that needs no dependency.
-    RandomState::new().hash_one(std::time::SystemTime::now()) & 0xffff_ffff
-}
-
-struct Job {
-    id: JobId,
-    request: Request,
-    cancelled: Arc<AtomicBool>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Job>,
-    running: Option<(JobId, Arc<AtomicBool>)>,
-}
+use crate::journal::{Entry, Journal, MAX_STARTS};
+use crate::queue::{CancelledJob, Job, JobStatus, Queue};
+use crate::worker::Worker;
+use crate::{EngineConfig, EngineError, JobOptions, Preflight, Store, Weights, files};
 
 /// The handle to the inference thread. Dropping it cancels what runs and waits for the thread to end: a step at most, or
 /// the rest of loading a model, which cannot be interrupted.
+///
+/// With [`EngineConfig::keep_queue`], jobs that wait or run when the engine is dropped, or when the program is killed, go
+/// on when it starts again: with the same seed, after the images that are finished.
 pub struct Engine {
     store: Store,
-    queue: Arc<Mutex<Queue>>,
-    /// `None` only while the engine is being dropped: closing the channel is what ends the thread.
-    wake: Option<Sender<()>>,
+    device: DevicePreference,
+    queue: Arc<Queue>,
+    journal: Option<Arc<Journal>>,
+    next_order: AtomicU64,
     event_sender: Sender<Event>,
     events: Receiver<Event>,
     thread: Option<JoinHandle<()>>,
@@ -95,33 +41,54 @@ impl Engine {
     /// # Errors
     /// When the operating system refuses a thread.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        let (wake, woken) = crossbeam_channel::unbounded();
+        let EngineConfig { store, device, loader, cpu_threads, fresh_seed, unload_after, keep_queue, start_paused } =
+            config;
+        store.sweep();
         let (event_sender, events) = crossbeam_channel::unbounded();
-        let queue = Arc::new(Mutex::new(Queue::default()));
-        let store = config.store.clone();
-        let worker = Worker {
-            queue: Arc::clone(&queue),
-            events: event_sender.clone(),
-            store: config.store,
-            loader: config.loader,
-            fresh_seed: config.fresh_seed,
-            loaded: None,
-        };
-        let threads = config.cpu_threads.unwrap_or_else(|| {
+        let queue = Arc::new(Queue::default());
+        queue.set_paused(start_paused);
+        let (journal, kept) = if keep_queue { open_journal(store.queue_dir()) } else { (None, Vec::new()) };
+        let threads = cpu_threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1)
         });
-        let no_thread =
-            |source| EngineError::Io { action: "starting", path: PathBuf::from("the inference thread"), source };
+        let no_thread = |source| files::io_error("starting", "the inference thread", source);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("pixgen-cpu-{index}"))
             .build()
             .map_err(|e| no_thread(std::io::Error::other(e)))?;
+        let mut engine = Self {
+            store: store.clone(),
+            device,
+            queue: Arc::clone(&queue),
+            journal: journal.clone(),
+            next_order: AtomicU64::new(kept.last().map_or(0, |(order, _)| order + 1)),
+            event_sender: event_sender.clone(),
+            events,
+            thread: None,
+        };
+        for (order, entry) in kept {
+            engine.take_up(order, entry);
+        }
+        let worker = Worker::new(queue, journal, event_sender, store, loader, fresh_seed, unload_after);
         let thread = std::thread::Builder::new()
             .name("pixgen-inference".to_owned())
-            .spawn(move || worker.run(&woken, &pool))
+            .spawn(move || worker.run(&pool))
             .map_err(no_thread)?;
-        Ok(Self { store, queue, wake: Some(wake), event_sender, events, thread: Some(thread) })
+        engine.thread = Some(thread);
+        Ok(engine)
+    }
+
+    /// Puts a job of an earlier run into the queue.
+    fn take_up(&self, order: u64, entry: Entry) {
+        let id = JobId::fresh();
+        if entry.starts >= MAX_STARTS {
+            self.send(id, EventKind::Queued { ahead: self.queue.len() });
+            self.send(id, EventKind::Failed(EngineError::GaveUp { starts: entry.starts }.to_string()));
+            self.forget(order);
+            return;
+        }
+        self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
     }
 
     /// Queues a request. Everything that happens to it comes out of [`events`](Self::events), an error too.
@@ -133,28 +100,96 @@ impl Engine {
 
     /// The same for a caller that had to name the job before it could reach the engine.
     pub fn submit_as(&self, id: JobId, request: Request) {
-        let mut queue = lock(&self.queue);
-        let ahead = queue.waiting.len() + usize::from(queue.running.is_some());
-        self.send(id, EventKind::Queued { ahead });
-        queue.waiting.push_back(Job { id, request, cancelled: Arc::default() });
-        drop(queue);
-        if let Some(wake) = &self.wake {
-            // The thread ends only when this sender is dropped.
-            let _ = wake.send(());
+        self.submit_with(id, request, JobOptions::default());
+    }
+
+    /// The same with a priority and a note.
+    pub fn submit_with(&self, id: JobId, request: Request, options: JobOptions) {
+        let JobOptions { priority, tag } = options;
+        let entry = Entry { request, priority, tag, finished: Vec::new(), starts: 0, restored: false };
+        let order = self.next_order.fetch_add(1, Ordering::Relaxed);
+        let kept = self.journal.as_ref().map_or(Ok(()), |journal| journal.write(order, &entry));
+        self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
+        if let Err(error) = kept {
+            self.send(id, EventKind::Warning(format!("the job would not survive a restart: {error}")));
+        }
+    }
+
+    fn enqueue(&self, job: Job) {
+        let id = job.id;
+        self.queue.push(job, |ahead| self.send(id, EventKind::Queued { ahead }));
+    }
+
+    /// Moves a waiting job before or behind others. Running, ended and unknown jobs are left alone.
+    pub fn set_priority(&self, job: JobId, priority: Priority) {
+        let Some(moved) = self.queue.set_priority(job, priority) else { return };
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.write(moved.order, &moved.entry)
+        {
+            self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
         }
     }
 
     /// Cancels a job: one that waits at once, one that runs at its next step. Unknown and ended jobs are left alone.
     pub fn cancel(&self, job: JobId) {
-        let mut queue = lock(&self.queue);
-        if let Some(position) = queue.waiting.iter().position(|waiting| waiting.id == job) {
-            queue.waiting.remove(position);
+        if let CancelledJob::Waiting(waiting) = self.queue.cancel(job) {
+            self.forget(waiting.order);
             self.send(job, EventKind::Cancelled);
-        } else if let Some((running, cancelled)) = &queue.running
-            && *running == job
-        {
-            cancelled.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Cancels everything that waits or runs.
+    pub fn cancel_all(&self) {
+        // From the end: a job that waits must not become the running one in between.
+        for job in self.queue.jobs().iter().rev() {
+            self.cancel(job.id);
+        }
+    }
+
+    /// Halts: no job begins, and the one that runs stands still before its next step.
+    pub fn pause(&self) {
+        self.queue.set_paused(true);
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.queue.set_paused(false);
+    }
+
+    /// Whether the queue is halted.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.queue.is_paused()
+    }
+
+    /// Jobs that have not ended: the running one, then those that wait, in the order in which they will run. Right after
+    /// a start these are the jobs of the run before.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobStatus> {
+        self.queue.jobs()
+    }
+
+    /// How many jobs have not ended.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Lets the model go, after the running job if there is one. The next job loads it again.
+    pub fn unload(&self) {
+        self.queue.request_unload();
+    }
+
+    /// The model that is in memory.
+    #[must_use]
+    pub fn loaded(&self) -> Option<Weights> {
+        self.queue.loaded()
+    }
+
+    /// Whether a request can be drawn here, with a sentence for every reason why not. Nothing is loaded.
+    #[must_use]
+    pub fn preflight(&self, request: &Request) -> Preflight {
+        Preflight::of(request, self.device, self.loaded().as_ref())
     }
 
     /// What happens to all jobs, in order. There is one stream: whoever takes an event has it.
@@ -169,152 +204,39 @@ impl Engine {
         &self.store
     }
 
+    fn forget(&self, order: u64) {
+        if let Some(journal) = &self.journal {
+            journal.remove(order);
+        }
+    }
+
     fn send(&self, job: JobId, kind: EventKind) {
         // Both ends of the channel live in self.
         let _ = self.event_sender.send(Event { job, kind });
     }
 }
 
+/// The jobs of an earlier run. A queue that cannot be kept must not keep anybody from drawing.
+fn open_journal(folder: PathBuf) -> (Option<Arc<Journal>>, Vec<(u64, Entry)>) {
+    match Journal::open(folder) {
+        Ok(Some((journal, kept))) => (Some(Arc::new(journal)), kept),
+        Ok(None) => {
+            tracing::warn!("another program works on this queue: jobs of this one do not survive a restart");
+            (None, Vec::new())
+        }
+        Err(error) => {
+            tracing::warn!("jobs do not survive a restart: {error}");
+            (None, Vec::new())
+        }
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
-        let mut queue = lock(&self.queue);
-        queue.waiting.clear();
-        if let Some((_, cancelled)) = &queue.running {
-            cancelled.store(true, Ordering::Relaxed);
-        }
-        drop(queue);
-        self.wake = None;
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A panic in there was already reported as a failed job.
             let _ = thread.join();
         }
     }
-}
-
-/// The queue is only data: a thread that panicked while it held the lock left it usable.
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Loaded {
-    model: ModelRef,
-    backend: Box<dyn Backend>,
-    fingerprint: String,
-}
-
-struct Worker {
-    queue: Arc<Mutex<Queue>>,
-    events: Sender<Event>,
-    store: Store,
-    loader: BackendLoader,
-    fresh_seed: Box<dyn FnMut() -> u64 + Send>,
-    loaded: Option<Loaded>,
-}
-
-impl Worker {
-    fn run(mut self, woken: &Receiver<()>, pool: &rayon::ThreadPool) {
-        while woken.recv().is_ok() {
-            let Some(job) = self.take() else { continue };
-            let outcome = pool.install(|| catch_unwind(AssertUnwindSafe(|| self.draw(&job))));
-            lock(&self.queue).running = None;
-            let kind = match outcome {
-                Ok(Ok(images)) => EventKind::Done(images),
-                Ok(Err(EngineError::Cancelled)) => EventKind::Cancelled,
-                Ok(Err(error)) => EventKind::Failed(error.to_string()),
-                Err(panic) => {
-                    // Whatever state the model was left in, the next job gets a fresh one.
-                    self.loaded = None;
-                    EventKind::Failed(EngineError::Panicked(panic_text(panic.as_ref())).to_string())
-                }
-            };
-            if self.events.send(Event { job: job.id, kind }).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn take(&self) -> Option<Job> {
-        let mut queue = lock(&self.queue);
-        let job = queue.waiting.pop_front()?;
-        queue.running = Some((job.id, Arc::clone(&job.cancelled)));
-        Some(job)
-    }
-
-    fn draw(&mut self, job: &Job) -> Result<Vec<Generated>, EngineError> {
-        let go_on = || if job.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) };
-        let report = |kind| {
-            let heard = self.events.send(Event { job: job.id, kind });
-            heard.map_err(|_| EngineError::Cancelled).and_then(|()| go_on())
-        };
-        let progress =
-            |kind| if report(kind).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(Cancelled) };
-        // What no model could draw is refused before gigabytes are loaded for it.
-        job.request.validate()?;
-        report(EventKind::Started)?;
-        let loaded = load(&mut self.loaded, &mut self.loader, &job.request.model)?;
-        go_on()?;
-        let plan = Plan::new(&job.request, loaded.backend.info(), (self.fresh_seed)())?;
-        for warning in &plan.warnings {
-            report(EventKind::Warning(warning.clone()))?;
-        }
-        let mut images = Vec::new();
-        let mut warned = false;
-        for image in 0..job.request.count {
-            let drawing = Drawing { plan: &plan, image, seed: plan.image_seed(image) };
-            let mut painted = loaded.backend.draw(drawing, &progress)?;
-            go_on()?; // Nothing of a cancelled job is stored or shown.
-            if plan.fix.cut_out && !loaded.backend.paints_alpha() && is_opaque(&painted) {
-                // What the border shows is the background. What it encloses, as white eyes on white, is the sprite's.
-                painted = remove_background(&painted, &BackgroundOptions { holes: false, ..Default::default() });
-                if is_opaque(&painted) && !warned {
-                    warned = true;
-                    let name = &loaded.backend.info().name;
-                    report(EventKind::Warning(format!(
-                        "{name} paints no transparency and its picture has no even background, which stays: ask for a \
-                         plain background in the prompt, or choose an opaque background"
-                    )))?;
-                }
-            }
-            let sprite = pixgen_art::fix(&painted, &plan.fix);
-            let sprite = pixgen_art::scale::enlarge(&sprite, plan.enlarge)
-                .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
-            let provenance = Provenance::of(&plan, image, loaded.fingerprint.clone());
-            let generated = self.store.save(&sprite, &provenance)?;
-            report(EventKind::Image(generated.clone()))?;
-            images.push(generated);
-        }
-        Ok(images)
-    }
-}
-
-/// Whether every pixel is opaque.
-fn is_opaque(image: &image::RgbaImage) -> bool {
-    image.pixels().all(|pixel| pixel.0[3] == u8::MAX)
-}
-
-/// The model for a job: the one that is loaded, or the one that is loaded in its place.
-fn load<'a>(
-    slot: &'a mut Option<Loaded>,
-    loader: &mut BackendLoader,
-    model: &ModelRef,
-) -> Result<&'a mut Loaded, EngineError> {
-    // Two models never stand in memory together: the old one goes first.
-    let kept = slot.take().filter(|loaded| loaded.model == *model);
-    let loaded = match kept {
-        Some(loaded) => loaded,
-        None => {
-            let backend = loader(model)?;
-            let fingerprint = fingerprint::of(model, backend.info())?;
-            Loaded { model: model.clone(), backend, fingerprint }
-        }
-    };
-    Ok(slot.insert(loaded))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned())
 }

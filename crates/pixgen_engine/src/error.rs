@@ -28,7 +28,7 @@ pub enum EngineError {
     NoEmbeddedModel,
     /// The model could not be loaded, or failed while it drew.
     #[error(transparent)]
-    Model(#[from] pixgen_sdxl::Error),
+    Model(pixgen_sdxl::Error),
     /// The model folder's description of itself cannot be read.
     #[error("{file}: {reason}")]
     ModelInfo {
@@ -73,10 +73,83 @@ pub enum EngineError {
         /// Folder that was searched.
         history: PathBuf,
     },
+    /// A file that the request names is not there.
+    #[error("the {what} {} does not exist: check its path, or leave it out", path.display())]
+    MissingInput {
+        /// What it is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A mask is no mask for its picture.
+    #[error(
+        "the mask is {}×{} px, which has not the shape of the picture to repaint ({}×{} px): draw it on a copy of that picture",
+        mask.0, mask.1, picture.0, picture.1
+    )]
+    MaskShape {
+        /// Columns and rows of the mask.
+        mask: (u32, u32),
+        /// Columns and rows of the picture.
+        picture: (u32, u32),
+    },
+    /// The memory of the device or of the computer is used up.
+    #[error(
+        "there is not enough memory ({reason}): close other programs, choose a smaller model, draw fewer frames, or choose \
+         the device `cpu` if the graphics card is too small; the model will be loaded again for the next job"
+    )]
+    OutOfMemory {
+        /// What was found.
+        reason: String,
+    },
+    /// The program has ended in the middle of a job, again and again.
+    #[error(
+        "the program has ended {starts} times while it drew this: it is given up; ask for it again with a smaller size, \
+         fewer frames or another model"
+    )]
+    GaveUp {
+        /// How often the job was begun.
+        starts: u32,
+    },
     /// The drawing code panicked.
     #[error("the drawing stopped with an internal error ({0}); the model will be loaded again for the next job")]
     Panicked(String),
     /// The user has had enough.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<pixgen_sdxl::Error> for EngineError {
+    /// Memory that is used up and an observer that broke off have errors of their own here.
+    fn from(error: pixgen_sdxl::Error) -> Self {
+        match error {
+            pixgen_sdxl::Error::Cancelled => Self::Cancelled,
+            pixgen_sdxl::Error::Tensor(inner) if is_out_of_memory(&inner.to_string()) => {
+                Self::OutOfMemory { reason: inner.to_string().lines().next().unwrap_or_default().to_owned() }
+            }
+            error => Self::Model(error),
+        }
+    }
+}
+
+/// Whether a driver's message says so: CUDA's `CUDA_ERROR_OUT_OF_MEMORY`, cuDNN's and cuBLAS's `ALLOC_FAILED`, Metal's
+/// words.
+fn is_out_of_memory(message: &str) -> bool {
+    let message = message.to_ascii_lowercase().replace('_', " ");
+    ["out of memory", "alloc failed", "failed to allocate", "insufficient memory"]
+        .iter()
+        .any(|mark| message.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_used_up_is_told_from_other_failures() {
+        let of = |text: &str| EngineError::from(pixgen_sdxl::Error::Tensor(candle_core::Error::Msg(text.to_owned())));
+        for text in ["DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")", "CUBLAS_STATUS_ALLOC_FAILED"] {
+            assert!(matches!(of(text), EngineError::OutOfMemory { .. }), "{text}");
+        }
+        assert!(matches!(of("shape mismatch"), EngineError::Model(_)));
+    }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use pixgen_api::ModelRef;
 use sha2::{Digest, Sha256};
 
-use crate::store::hex;
+use crate::files::hex;
 use crate::{EngineError, ModelInfo, embedded};
 
 /// Places in a large file that are read.
@@ -28,16 +28,42 @@ pub(crate) fn of(model: &ModelRef, info: &ModelInfo) -> Result<String, EngineErr
                 add(&mut hasher, name, bytes.len() as u64, &mut io::Cursor::new(bytes)).map_err(reading(name))?;
             }
         }
-        ModelRef::Folder(folder) => {
+        // A path that is a file is loaded as a single-file checkpoint.
+        ModelRef::Folder(path) | ModelRef::File(path) if path.is_file() => add_file(&mut hasher, "", path)?,
+        ModelRef::Folder(folder) | ModelRef::File(folder) => {
             for name in files(folder)? {
-                let path = folder.join(&name);
-                let mut file = File::open(&path).map_err(reading(&path))?;
-                let length = file.metadata().map_err(reading(&path))?.len();
-                add(&mut hasher, &name, length, &mut file).map_err(reading(&path))?;
+                add_file(&mut hasher, &name, &folder.join(&name))?;
             }
         }
     }
     Ok(format!("{} {}", info.name, &hex(&hasher.finalize())[..16]))
+}
+
+/// SHA-256 over the same parts of a single file, or of the weight files right inside a folder.
+pub(crate) fn of_path(path: &Path) -> Result<String, EngineError> {
+    let mut hasher = Sha256::new();
+    if path.is_file() {
+        add_file(&mut hasher, "", path)?;
+    } else {
+        let mut names = Vec::new();
+        for entry in path.read_dir().map_err(reading(path))? {
+            let entry = entry.map_err(reading(path))?;
+            if entry.path().is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        for name in names {
+            add_file(&mut hasher, &name, &path.join(&name))?;
+        }
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+fn add_file(hasher: &mut Sha256, name: &str, path: &Path) -> Result<(), EngineError> {
+    let mut file = File::open(path).map_err(reading(path))?;
+    let length = file.metadata().map_err(reading(path))?.len();
+    add(hasher, name, length, &mut file).map_err(reading(path))
 }
 
 fn reading(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> EngineError {

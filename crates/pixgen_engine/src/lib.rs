@@ -4,24 +4,58 @@
 //! [`Event`](pixgen_api::Event)s; they never touch a model, the history or a baked file themselves.
 //! This is the only place where the diffusion model and the pixel-art core meet.
 
+//!
+//! # Modules
+//! - `config`, `engine`: how an engine is set up, and what front ends call.
+//! - `queue`, `journal`: which jobs wait, in memory and on disk.
+//! - `worker`, `job`, `pace`: the thread, one job on it, and how long it takes.
+//! - `plan`, `model_info`, `inputs`, `preflight`, `memory`: what a request means for a model, the files it names, and
+//!   whether it can be drawn.
+//! - `backend`, `loaded`, `sdxl`, `fake`, `device`, `embedded`, `fingerprint`: what draws.
+//! - `finish`, `picture`: from painted frames to a sprite, and pictures that users give.
+//! - `store`, `history`, `files`, `provenance`, `foreign`: what was drawn, and what it says of itself.
+//! - `catalog`: which models and LoRAs there are.
+
 mod backend;
+mod catalog;
+mod config;
 mod device;
 mod embedded;
 mod engine;
 mod error;
 mod fake;
+mod files;
 mod fingerprint;
+mod finish;
+mod foreign;
+mod history;
+mod inputs;
+mod job;
+mod journal;
+mod loaded;
+mod memory;
 mod model_info;
+mod pace;
+mod picture;
 mod plan;
+mod preflight;
 mod provenance;
+mod queue;
 mod sdxl;
 mod store;
+mod worker;
 
-pub use backend::{Backend, BackendLoader, Drawing};
-pub use engine::{Engine, EngineConfig};
+pub use backend::{Backend, BackendLoader, Drawing, Weights};
+pub use catalog::{Catalog, LoraEntry, ModelEntry, UnusableFile};
+pub use config::{EngineConfig, JobOptions};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use fake::FakeBackend;
+pub use history::{HistoryEntry, HistoryQuery, THUMBNAIL_PX};
+pub use memory::{MemoryNeed, free_host_bytes, process_bytes};
 pub use model_info::{ModelInfo, NativeSize};
 pub use plan::Plan;
-pub use provenance::Provenance;
+pub use preflight::Preflight;
+pub use provenance::{Input, InputRole, Provenance, Recovered};
+pub use queue::JobStatus;
 pub use store::Store;

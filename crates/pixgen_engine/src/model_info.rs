@@ -38,6 +38,9 @@ pub struct ModelInfo {
     /// How kind and prompt are put together; holds `{kind}` and `{prompt}`, and `{background}` where the model needs to be
     /// asked for a ground that the sprite can be cut out of.
     pub prompt_format: String,
+    /// Whether the frames of an animation are told apart in words ("left foot forward"); models that were taught short
+    /// captions only hear the motion.
+    pub frame_words: bool,
 }
 
 /// `sprite_model.json`.
@@ -51,6 +54,8 @@ struct Description {
     guidance_rescale: f32,
     scheduler: SchedulerKind,
     prompt_format: String,
+    #[serde(default)]
+    frame_words: bool,
 }
 
 impl ModelInfo {
@@ -65,16 +70,23 @@ impl ModelInfo {
                 Self::parse("sprite-tiny", DESCRIPTION, text)
             }
             ModelRef::Folder(folder) => Self::read_folder(folder),
+            ModelRef::File(file) if file.is_dir() => Self::read_folder(file),
+            ModelRef::File(file) if file.is_file() => {
+                // There is no room in it for a description of ours.
+                let name = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+                Ok(Self::of_plain_sdxl(&name))
+            }
+            ModelRef::File(file) => {
+                Err(pixgen_sdxl::Error::MissingModelFile { file: file.display().to_string() }.into())
+            }
         }
     }
 
     fn read_folder(folder: &Path) -> Result<Self, EngineError> {
         let name =
             folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
-        // A single-file checkpoint: there is no room in it for a description of ours.
         if folder.is_file() {
-            let name = folder.file_stem().map_or(name, |stem| stem.to_string_lossy().into_owned());
-            return Ok(Self::of_plain_sdxl(&name));
+            return Self::read(&ModelRef::File(folder.to_owned()));
         }
         if !folder.is_dir() {
             return Err(pixgen_sdxl::Error::MissingFolder { folder: folder.display().to_string() }.into());
@@ -110,6 +122,7 @@ impl ModelInfo {
             guidance_rescale: description.guidance_rescale,
             scheduler: description.scheduler,
             prompt_format: description.prompt_format,
+            frame_words: description.frame_words,
         })
     }
 
@@ -123,6 +136,7 @@ impl ModelInfo {
             guidance_rescale: 0.0,
             scheduler: SchedulerKind::Dpmpp2m,
             prompt_format: "pixel art, {kind}, {prompt}{background}".to_owned(),
+            frame_words: true,
         }
     }
 

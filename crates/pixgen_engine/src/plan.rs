@@ -12,6 +12,8 @@ pub struct Plan {
     pub request: Request,
     /// The text that the model is given.
     pub prompt: String,
+    /// The text for each frame of an animation; empty for a still.
+    pub frame_prompts: Vec<String>,
     /// Edge of the picture to paint, in pixels.
     pub image_px: u32,
     /// Edge of the sprite before it is enlarged, in pixels.
@@ -26,6 +28,8 @@ pub struct Plan {
     pub guidance_rescale: f32,
     /// The solver.
     pub scheduler: SchedulerKind,
+    /// How far the result may leave the picture that it begins with; only looked at where there is one.
+    pub strength: f32,
     /// Seed of the first image.
     pub seed: u64,
     /// The pixel-art pass.
@@ -60,23 +64,35 @@ impl Plan {
         let guidance_scale = request.guidance_scale.unwrap_or(model.guidance_scale);
         let guidance_rescale = request.guidance_rescale.unwrap_or(model.guidance_rescale);
         let scheduler = request.scheduler.unwrap_or(model.scheduler);
+        let strength = request.strength.unwrap_or(Request::DEFAULT_STRENGTH);
         let seed = request.seed.unwrap_or(fresh_seed);
         let cut_out = match request.pixel_art.background {
             Background::Auto => request.kind.is_cut_out(),
             Background::Keep => false,
             Background::Remove | Background::KeyColor(_) => true,
         };
-        let anchor = request.pixel_art.anchor.unwrap_or(if cut_out { request.kind.anchor() } else { Anchor::Keep });
+        // What is repainted in part stays in its place, so that the rest of the picture is not moved.
+        let moves = cut_out && request.mask.is_none();
+        let anchor = request.pixel_art.anchor.unwrap_or(if moves { request.kind.anchor() } else { Anchor::Keep });
         let filled = Request {
             seed: Some(seed),
             steps: Some(steps),
             guidance_scale: Some(guidance_scale),
             guidance_rescale: Some(guidance_rescale),
             scheduler: Some(scheduler),
+            strength: request.init_image.is_some().then_some(strength),
             ..request.clone()
         };
+        let prompt_for =
+            |words: &str| model.prompt(request.kind, &format!("{}{words}", request.prompt.trim()), cut_out);
+        let frame_prompts = request.animation.iter().flat_map(|animation| {
+            let words = |frame| animation.motion.words(frame, animation.frames, model.frame_words);
+            (0..animation.frames).map(move |frame| prompt_for(&format!(", {}", words(frame))))
+        });
         Ok(Self {
-            prompt: model.prompt(request.kind, &request.prompt, cut_out),
+            prompt: prompt_for(""),
+            frame_prompts: frame_prompts.collect(),
+            strength,
             request: filled,
             image_px: native.image_px,
             native_size_px: native.sprite_px,
@@ -146,6 +162,26 @@ mod tests {
         assert!(error.contains("40 px") && error.contains("16 px or 32 px"), "{error}");
         let error = plan(|r| r.size_px = 7).unwrap_err().to_string();
         assert!(error.contains("size_px is 7"), "{error}");
+    }
+
+    #[test]
+    fn frames_are_told_apart_where_the_model_knows_words_for_it() {
+        use pixgen_api::{Animation, Motion};
+        let animation = Some(Animation { motion: Motion::Walk, ..Animation::default() });
+        let short = plan(|r| r.animation = animation.clone()).unwrap();
+        assert_eq!(short.frame_prompts, vec!["character, a knight, walking"; 4]);
+        let request = Request { animation, ..Request::new(Kind::Character, "a knight") };
+        let long = ModelInfo { frame_words: true, ..FakeBackend::model_info() };
+        let prompts = Plan::new(&request, &long, 1).unwrap().frame_prompts;
+        assert!(prompts[0] != prompts[1] && prompts.iter().all(|prompt| prompt.contains("walking, ")), "{prompts:?}");
+    }
+
+    #[test]
+    fn what_is_repainted_in_part_stays_in_its_place() {
+        let repaint = |r: &mut Request| (r.init_image, r.mask) = (Some("a.png".into()), Some("m.png".into()));
+        let repainted = plan(repaint).unwrap();
+        assert_eq!((repainted.fix.anchor, repainted.request.strength), (Anchor::Keep, Some(Request::DEFAULT_STRENGTH)));
+        assert_eq!(plan(|_| ()).unwrap().request.strength, None);
     }
 
     #[test]

@@ -5,24 +5,26 @@
 //! and renamed, so that a reader sees the old file or the new one and never half of one.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use image::RgbaImage;
 use pixgen_api::{GenPath, Generated};
-use sha2::{Digest, Sha256};
 
 use crate::backend::pixels;
+use crate::files::{hash_of, io_error, is_hash, read, sweep, write_whole};
+use crate::history::Index;
 use crate::{EngineError, Provenance};
-
-static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
 /// The history folder and the folder of accepted sprites.
 #[derive(Clone, Debug)]
 pub struct Store {
-    history: PathBuf,
+    data_dir: PathBuf,
     gen_dir: PathBuf,
+    /// What was read of the history, shared by all copies of this store.
+    index: Arc<Mutex<Index>>,
 }
 
 impl Store {
@@ -30,7 +32,42 @@ impl Store {
     /// (usually `assets/gen`). Folders are made when something is written.
     #[must_use]
     pub fn new(data_dir: &Path, gen_dir: &Path) -> Self {
-        Self { history: data_dir.join("history"), gen_dir: gen_dir.to_owned() }
+        Self { data_dir: data_dir.to_owned(), gen_dir: gen_dir.to_owned(), index: Arc::default() }
+    }
+
+    /// The folder of everything that was ever drawn, one PNG each, named by its SHA-256.
+    #[must_use]
+    pub fn history_dir(&self) -> PathBuf {
+        self.data_dir.join("history")
+    }
+
+    /// Pictures that jobs began with, named by their SHA-256: with them a sprite can be drawn again when the file that
+    /// its request names has changed.
+    pub(crate) fn inputs_dir(&self) -> PathBuf {
+        self.data_dir.join("inputs")
+    }
+
+    /// Waiting jobs.
+    pub(crate) fn queue_dir(&self) -> PathBuf {
+        self.data_dir.join("queue")
+    }
+
+    /// Small pictures of large sprites of the history.
+    pub(crate) fn thumbnails_dir(&self) -> PathBuf {
+        self.data_dir.join("thumbnails")
+    }
+
+    pub(crate) fn index(&self) -> std::sync::MutexGuard<'_, Index> {
+        // It is only a cache: a thread that panicked while it held the lock left nothing wrong in it.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes what programs that were killed left half-written.
+    pub(crate) fn sweep(&self) {
+        for folder in [self.history_dir(), self.inputs_dir(), self.queue_dir(), self.thumbnails_dir()] {
+            sweep(&folder);
+        }
+        sweep(&self.data_dir);
     }
 
     /// The folder of accepted sprites.
@@ -50,6 +87,7 @@ impl Store {
             file: self.file_of(&hash),
             hash,
             seed: provenance.request.seed.unwrap_or_default(),
+            frames: provenance.request.frames(),
             pixels: pixels(sprite),
         })
     }
@@ -63,7 +101,7 @@ impl Store {
     pub fn accept(&self, hash: &str, path: &GenPath) -> Result<Option<String>, EngineError> {
         let source = self.file_of(hash);
         if !is_hash(hash) || !source.is_file() {
-            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history.clone() });
+            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history_dir() });
         }
         let png = read(&source)?;
         let target = path.file_in(&self.gen_dir);
@@ -86,13 +124,13 @@ impl Store {
         let target = path.file_in(&self.gen_dir);
         let stood = self.keep_file(&target)?;
         if stood.is_some() {
-            fs::remove_file(&target).map_err(|source| EngineError::Io { action: "removing", path: target, source })?;
+            fs::remove_file(&target).map_err(|source| io_error("removing", target, source))?;
         }
         Ok(stood)
     }
 
-    fn file_of(&self, hash: &str) -> PathBuf {
-        self.history.join(format!("{hash}.png"))
+    pub(crate) fn file_of(&self, hash: &str) -> PathBuf {
+        self.history_dir().join(format!("{hash}.png"))
     }
 
     /// Puts a file of the game into the history; `None` when there is no such file.
@@ -100,55 +138,48 @@ impl Store {
         match fs::read(file) {
             Ok(bytes) => self.keep(&bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(EngineError::Io { action: "reading", path: file.to_owned(), source }),
+            Err(source) => Err(io_error("reading", file, source)),
         }
     }
 
     fn keep(&self, png: &[u8]) -> Result<String, EngineError> {
-        let hash = hex(&Sha256::digest(png));
-        let file = self.file_of(&hash);
-        if !file.is_file() {
+        self.keep_in(&self.history_dir(), png, "png")
+    }
+
+    /// Keeps a picture that a job begins with; returns its hash.
+    pub(crate) fn keep_input(&self, bytes: &[u8]) -> Result<String, EngineError> {
+        self.keep_in(&self.inputs_dir(), bytes, "png")
+    }
+
+    /// A picture that a job began with, if it is still there and whole.
+    pub(crate) fn input(&self, hash: &str) -> Option<PathBuf> {
+        let file = self.inputs_dir().join(format!("{hash}.png"));
+        (is_hash(hash) && is_whole(&file, hash)).then_some(file)
+    }
+
+    fn keep_in(&self, folder: &Path, bytes: &[u8], extension: &str) -> Result<String, EngineError> {
+        let hash = hash_of(bytes);
+        let file = folder.join(format!("{hash}.{extension}"));
+        if is_whole(&file, &hash) {
+            // What is drawn once more comes first in the history again. Where that fails, it stays where it was.
+            let _ = fs::File::options().append(true).open(&file).and_then(|f| f.set_modified(SystemTime::now()));
+        } else {
             self.ignore_in_git()?;
-            write_whole(&file, png)?;
+            write_whole(&file, bytes)?;
         }
         Ok(hash)
     }
 
     /// The history is large and belongs to one machine: version control has no business in it.
     fn ignore_in_git(&self) -> Result<(), EngineError> {
-        let Some(data_dir) = self.history.parent() else { return Ok(()) };
-        let ignore = data_dir.join(".gitignore");
+        let ignore = self.data_dir.join(".gitignore");
         if ignore.exists() { Ok(()) } else { write_whole(&ignore, b"*\n") }
     }
 }
 
-fn is_hash(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
-    fs::read(path).map_err(|source| EngineError::Io { action: "reading", path: path.to_owned(), source })
-}
-
-/// Writes beside `path` and renames: `path` holds its old content or all of the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-    let failed = |source| EngineError::Io { action: "writing", path: path.to_owned(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".pixgen-{}-{number}.tmp", std::process::id()));
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The folder may be unwritable or the disk full; what is left over is only a temporary file.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(failed)
+/// Whether a file is there with exactly the content that its name says.
+fn is_whole(file: &Path, hash: &str) -> bool {
+    fs::read(file).is_ok_and(|bytes| hash_of(&bytes) == hash)
 }
 
 #[cfg(test)]
@@ -162,7 +193,12 @@ mod tests {
     }
 
     fn provenance() -> Provenance {
-        Provenance { request: Request::new(Kind::Item, "x"), model: "m".to_owned(), native_size_px: 2 }
+        Provenance {
+            request: Request::new(Kind::Item, "x"),
+            model: "m".to_owned(),
+            native_size_px: 2,
+            inputs: Vec::new(),
+        }
     }
 
     #[test]

@@ -62,9 +62,9 @@ fn a_job_reports_steps_and_previews_and_every_image_is_stored() {
     assert_eq!(events[1], EventKind::Started);
     let steps: Vec<_> = events
         .iter()
-        .filter_map(
-            |e| if let EventKind::Step { image, step, steps } = e { Some((*image, *step, *steps)) } else { None },
-        )
+        .filter_map(|e| {
+            if let EventKind::Step { image, step, steps, .. } = e { Some((*image, *step, *steps)) } else { None }
+        })
         .collect();
     assert_eq!(steps, [(0, 1, 4), (0, 2, 4), (0, 3, 4), (0, 4, 4), (1, 1, 4), (1, 2, 4), (1, 3, 4), (1, 4, 4)]);
     assert_eq!(events.iter().filter(|e| matches!(e, EventKind::Preview(_))).count(), 8);

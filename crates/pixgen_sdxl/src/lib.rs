@@ -61,7 +61,7 @@ mod test_support;
 #[cfg(test)]
 extern crate self as pixgen_sdxl;
 
-pub use checkpoint::{Architecture, LoadOptions, LoadReport};
+pub use checkpoint::{Architecture, FileKind, FileSummary, LoadOptions, LoadReport};
 #[cfg(feature = "download")]
 pub use download::{DownloadProgress, HubModel};
 #[cfg(feature = "cuda")]

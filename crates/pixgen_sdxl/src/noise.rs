@@ -102,19 +102,58 @@ impl Generator {
     }
 }
 
-/// Noise for a batch of images, each from its own generator: (n, channels, height, width) for `shape` (channels,
-/// height, width). What diffusers' `randn_tensor` draws from a list of generators.
-pub(crate) fn randn_images(
-    generators: &mut [Generator],
-    shape: (usize, usize, usize),
-    device: &Device,
-) -> candle_core::Result<Tensor> {
-    let (channels, height, width) = shape;
-    let mut values = Vec::with_capacity(generators.len() * channels * height * width);
-    for generator in generators.iter_mut() {
-        values.extend(generator.randn(channels * height * width));
+/// Where the noise of a batch of images comes from.
+pub(crate) enum ImageNoise {
+    /// Each image has a generator of its own: what diffusers' `randn_tensor` draws from a list of generators.
+    Own(Vec<Generator>),
+    /// All images from one generator, as the frames of an animation want it: √(1−v)·s + √v·(cos θᵢ·a + sin θᵢ·b) with
+    /// θᵢ = 2πi/n and s, a, b drawn one after another. Each image's noise is normal with variance 1; neighbours differ
+    /// little, and the last one leads back to the first.
+    Circle {
+        /// The one generator.
+        generator: Generator,
+        /// n, the number of images.
+        images: usize,
+        /// v, the part of the variance that images do not share, 0 to 1.
+        variation: f64,
+    },
+}
+
+impl ImageNoise {
+    /// One generator per seed, or with `variation` all images from the first of them.
+    pub(crate) fn new(seeds: &[u64], variation: Option<f64>) -> Self {
+        match variation {
+            None => Self::Own(seeds.iter().map(|seed| Generator::new(*seed)).collect()),
+            Some(variation) => Self::Circle {
+                generator: Generator::new(seeds.first().copied().unwrap_or_default()),
+                images: seeds.len(),
+                variation,
+            },
+        }
     }
-    Tensor::from_vec(values, (generators.len(), channels, height, width), device)
+
+    /// Noise for one step, (n, channels, height, width) for `shape` (channels, height, width).
+    pub(crate) fn draw(&mut self, shape: (usize, usize, usize), device: &Device) -> candle_core::Result<Tensor> {
+        let (channels, height, width) = shape;
+        let count = channels * height * width;
+        let (images, values) = match self {
+            Self::Own(generators) => {
+                (generators.len(), generators.iter_mut().flat_map(|generator| generator.randn(count)).collect())
+            }
+            Self::Circle { generator, images, variation } => {
+                let [shared, a, b] = [(); 3].map(|()| generator.randn(count));
+                let (common, own) = ((1.0 - *variation).sqrt(), variation.sqrt());
+                let mut values = Vec::with_capacity(*images * count);
+                for image in 0..*images {
+                    let (sin, cos) = (TAU * image as f64 / *images as f64).sin_cos();
+                    let [common, along_a, along_b] = [common, own * cos, own * sin].map(|factor| factor as f32);
+                    values.extend((0..count).map(|at| common * shared[at] + along_a * a[at] + along_b * b[at]));
+                }
+                (*images, values)
+            }
+        };
+        Tensor::from_vec(values, (images, channels, height, width), device)
+    }
 }
 
 /// Uniform numbers that one round of the Box-Muller transform turns into as many normal ones.
@@ -141,5 +180,42 @@ fn box_muller(block: &mut [f32]) {
         let theta = TAU as f32 * u2;
         block[j] = radius * theta.cos();
         block[j + BLOCK / 2] = radius * theta.sin();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn rows(variation: Option<f64>, seeds: &[u64]) -> Vec<Vec<f32>> {
+        let noise = ImageNoise::new(seeds, variation).draw((4, 32, 32), &Device::Cpu).unwrap();
+        noise.flatten_from(1).unwrap().to_vec2().unwrap()
+    }
+
+    fn mean_product(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>() / a.len() as f64
+    }
+
+    #[test]
+    fn frames_walk_around_a_circle_with_variance_one() {
+        let frames = rows(Some(0.3), &[7; 8]);
+        for frame in &frames {
+            assert!((mean_product(frame, frame) - 1.0).abs() < 0.1);
+        }
+        // Neighbours share 0.7 + 0.3 · cos 45°, opposites 0.7 − 0.3; the last frame is the first one's neighbour.
+        for (a, b, expected) in [(0, 1, 0.912), (7, 0, 0.912), (0, 4, 0.4), (2, 6, 0.4)] {
+            let found = mean_product(&frames[a], &frames[b]);
+            assert!((found - expected).abs() < 0.1, "{a} and {b} share {found}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn without_variation_all_frames_are_one_and_without_a_circle_each_follows_its_seed() {
+        let still = rows(Some(0.0), &[7, 8, 9]);
+        assert!(still[0] == still[1] && still[1] == still[2]);
+        assert_eq!(still[0], randn(7, 4 * 32 * 32));
+        let own = rows(None, &[7, 8]);
+        assert_eq!((own[0].clone(), own[1].clone()), (randn(7, 4 * 32 * 32), randn(8, 4 * 32 * 32)));
     }
 }

@@ -70,7 +70,7 @@ impl Arguments {
             seed: self.seed,
             steps: self.steps,
             guidance_scale: self.guidance_scale,
-            model: self.model.clone().map_or(ModelRef::Embedded, ModelRef::Folder),
+            model: self.model.clone().map_or(ModelRef::Embedded, ModelRef::at),
             pixel_art,
             ..defaults
         }
@@ -95,9 +95,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let progress = Progress::new();
     for event in engine.events() {
         match event.kind {
-            EventKind::Queued { .. } | EventKind::Preview(_) => {}
+            EventKind::Queued { .. } | EventKind::Preview(_) | EventKind::Paused | EventKind::Resumed => {}
             EventKind::Started => progress.show("loading the model"),
-            EventKind::Step { image, step, steps } => {
+            EventKind::Step { image, step, steps, .. } => {
                 progress.show(&format!("image {}: step {step}/{steps}", image + 1))
             }
             EventKind::Warning(warning) => progress.line(&format!("warning: {warning}")),

@@ -62,7 +62,7 @@ const SIGNATURES: &[(&str, &str)] = &[
     ("controlnet_cond_embedding.", CONTROLNET),
     ("ip_adapter.", "an IP-Adapter"),
 ];
-const LORA: &str = "a LoRA: load an SDXL model first and apply this file to it";
+pub(super) const LORA: &str = "a LoRA: load an SDXL model first and apply this file to it";
 const CONTROLNET: &str = "a ControlNet";
 
 /// Storage that stands for other numbers than are written there.

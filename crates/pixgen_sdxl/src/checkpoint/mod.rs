@@ -12,6 +12,7 @@ mod ldm_unet;
 mod ldm_vae;
 mod report;
 mod single_file;
+mod summary;
 mod tensor_file;
 mod vae_override;
 
@@ -20,6 +21,7 @@ mod real_shapes_tests;
 
 pub(crate) use self::report::is_harmless;
 pub use self::report::{Architecture, LoadReport};
+pub use self::summary::{FileKind, FileSummary};
 pub(crate) use self::tensor_file::{Part, TensorFile};
 
 use std::borrow::Cow;

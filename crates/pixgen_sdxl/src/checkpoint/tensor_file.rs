@@ -120,6 +120,15 @@ impl TensorFile {
         self.metadata.tensors().into_keys().collect()
     }
 
+    /// Numbers in all tensors together.
+    pub(crate) fn numbers(&self) -> u64 {
+        self.metadata
+            .tensors()
+            .values()
+            .map(|tensor| tensor.shape.iter().map(|axis| *axis as u64).product::<u64>())
+            .sum()
+    }
+
     pub(crate) fn contains(&self, tensor: &str) -> bool {
         self.metadata.info(tensor).is_some()
     }

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{Pipeline, TextToImage};
 use crate::Error;
-use crate::noise::{Generator, randn_images};
+use crate::noise::ImageNoise;
 use crate::scheduler::{Solver, Stepped};
 
 /// From here on a mask asks for new paint.
@@ -72,10 +72,10 @@ impl Pipeline {
         &self,
         input: &TextToImage,
         solver: &dyn Solver,
-        generators: &mut [Generator],
+        noise_source: &mut ImageNoise,
     ) -> Result<Start, Error> {
         let shape = self.latent_shape(input);
-        let mut noise = || randn_images(generators, shape, self.device());
+        let mut noise = || noise_source.draw(shape, self.device());
         let Some(InitImage { pixels, strength }) = &input.init_image else {
             if input.mask.is_some() {
                 return Err(Error::Input(

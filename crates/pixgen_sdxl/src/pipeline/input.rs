@@ -20,6 +20,8 @@ const MAX_LATENT_NUMBERS: usize = 1 << 28;
 pub struct TextToImage {
     /// What to draw.
     pub prompt: String,
+    /// What to draw on each image, one text per seed; empty means `prompt` on all of them.
+    pub image_prompts: Vec<String>,
     /// What to keep out. `None` is no text at all, which models with `force_zeros_for_empty_prompt` tell from the
     /// empty text.
     pub negative_prompt: Option<String>,
@@ -48,6 +50,10 @@ pub struct TextToImage {
     /// One image is drawn per seed, all at once. A seed gives the same noise in every batch, and the same as PyTorch's
     /// CPU generator; like there, only its low 32 bits count.
     pub seeds: Vec<u64>,
+    /// The part of the noise's variance that the images of the run do not share, 0 to 1: their noise then comes from the
+    /// first seed alone and goes around a circle, as the frames of an animation that loops want it. `None` gives each
+    /// image the noise of its own seed. The first image of a run of one seed is another one than without.
+    pub noise_variation: Option<f64>,
     /// The picture to begin with instead of noise alone (image-to-image).
     pub init_image: Option<InitImage>,
     /// Where `init_image` is painted anew, (1, 1, height_px, width_px): from 0.5 on it is, below it stays. A latent cell
@@ -67,6 +73,7 @@ impl Default for TextToImage {
     fn default() -> Self {
         Self {
             prompt: String::new(),
+            image_prompts: Vec::new(),
             negative_prompt: None,
             prompt_options: PromptOptions::default(),
             width_px: 1024,
@@ -80,6 +87,7 @@ impl Default for TextToImage {
             scheduler: None,
             sampler: SamplerOptions::default(),
             seeds: vec![0],
+            noise_variation: None,
             init_image: None,
             mask: None,
             seamless: Seamless::OFF,
@@ -122,6 +130,18 @@ impl Pipeline {
         }
         if input.seeds.is_empty() {
             return Err(Error::Input("seeds is empty, expected one per image".to_owned()));
+        }
+        if !input.image_prompts.is_empty() && input.image_prompts.len() != input.seeds.len() {
+            return Err(Error::Input(format!(
+                "image_prompts holds {} texts, expected none or {}, one per seed",
+                input.image_prompts.len(),
+                input.seeds.len()
+            )));
+        }
+        if let Some(variation) = input.noise_variation
+            && !(0.0..=1.0).contains(&variation)
+        {
+            return Err(Error::Input(format!("noise_variation is {variation}, expected 0 to 1")));
         }
         if !(0.0..f64::INFINITY).contains(&input.guidance_scale) {
             return Err(Error::Input(format!(

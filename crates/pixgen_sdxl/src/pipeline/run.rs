@@ -7,8 +7,8 @@ use candle_core::Tensor;
 use super::{Pipeline, TextToImage};
 use crate::Error;
 use crate::guidance::guide;
-use crate::noise::{Generator, randn_images};
-use crate::text::EncodedPrompt;
+use crate::noise::ImageNoise;
+use crate::text::{Chunks, EncodedPrompt};
 use crate::unet::{Conditioning, Surroundings};
 
 /// One denoising step is done.
@@ -52,10 +52,10 @@ impl Pipeline {
         let guided = input.guidance_scale > 1.0;
         let conditioning = self.condition(input, guided)?;
         let surroundings = Surroundings { seamless: input.seamless, frames: input.frames, images: input.seeds.len() };
-        // Each image's noise comes from a generator of its own, which the solver's fresh noise continues.
-        let mut generators: Vec<_> = input.seeds.iter().map(|seed| Generator::new(*seed)).collect();
+        // The solver's fresh noise goes on where the noise at the beginning ended.
+        let mut noise_source = ImageNoise::new(&input.seeds, input.noise_variation);
         let shape = self.latent_shape(input);
-        let start = self.start(input, solver.as_ref(), &mut generators)?;
+        let start = self.start(input, solver.as_ref(), &mut noise_source)?;
         let mut sample = start.sample;
         let timesteps = solver.timesteps().to_vec();
         let steps = timesteps.len() - start.index;
@@ -71,7 +71,7 @@ impl Pipeline {
                 self.unet.forward(&scaled, timestep, &conditioning, surroundings)?
             };
             let noise = match solver.needs_noise(index) {
-                true => Some(randn_images(&mut generators, shape, &self.device)?),
+                true => Some(noise_source.draw(shape, &self.device)?),
                 false => None,
             };
             let mut stepped = solver.step(index, &output, &sample, noise.as_ref())?;
@@ -89,23 +89,26 @@ impl Pipeline {
 
     /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
     fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
-        let (prompt, negative) = self.encode_both(input, guided)?;
-        let (hidden, pooled) = match negative {
-            Some(negative) => {
-                (Tensor::cat(&[negative.hidden, prompt.hidden], 0)?, Tensor::cat(&[negative.pooled, prompt.pooled], 0)?)
-            }
-            None => (prompt.hidden, prompt.pooled),
-        };
+        let (prompts, negative) = self.encode_all(input, guided)?;
+        // One prompt serves all images, or each has its own; the negative prompt stands before each.
+        let images_each = input.seeds.len() / prompts.len();
+        let negatives = negative.iter().flat_map(|negative| std::iter::repeat_n(negative, prompts.len()));
+        let rows: Vec<&EncodedPrompt> = negatives.chain(&prompts).collect();
+        let hidden = Tensor::cat(&rows.iter().map(|row| &row.hidden).collect::<Vec<_>>(), 0)?;
+        let pooled = Tensor::cat(&rows.iter().map(|row| &row.pooled).collect::<Vec<_>>(), 0)?;
         let size = (input.height_px, input.width_px);
         let (original, target) = (input.original_size_px.unwrap_or(size), input.target_size_px.unwrap_or(size));
         let corner = input.crop_top_left_px;
         let sizes = [original.0, original.1, corner.0, corner.1, target.0, target.1].map(|px| px as f32);
-        let prompts = hidden.dim(0)?;
-        Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; prompts])?.repeat(input.seeds.len())?)
+        Ok(self.unet.condition(&hidden, &pooled, &vec![sizes; rows.len()])?.repeat(images_each)?)
     }
 
-    /// The prompt and, with guidance, the negative prompt, both of the same length.
-    fn encode_both(&self, input: &TextToImage, guided: bool) -> Result<(EncodedPrompt, Option<EncodedPrompt>), Error> {
+    /// The prompt, or that of every image, and, with guidance, the negative prompt; all of the same length.
+    fn encode_all(
+        &self,
+        input: &TextToImage,
+        guided: bool,
+    ) -> Result<(Vec<EncodedPrompt>, Option<EncodedPrompt>), Error> {
         let options = &input.prompt_options;
         let read = |text: &str| -> Result<_, Error> {
             let chunks = self.text.read(text, options)?;
@@ -118,19 +121,26 @@ impl Pipeline {
             }
             Ok(chunks)
         };
-        let prompt = read(&input.prompt)?;
-        if !guided {
-            return Ok((self.text.encode(&prompt, options.clip_skip)?, None));
-        }
-        if input.negative_prompt.is_none() && self.zeros_for_no_prompt {
-            let prompt = self.text.encode(&prompt, options.clip_skip)?;
-            let negative = prompt.zeros_like()?;
-            return Ok((prompt, Some(negative)));
-        }
-        let negative = read(input.negative_prompt.as_deref().unwrap_or_default())?;
-        let longest = prompt.len().max(negative.len());
-        // diffusers' SDXL pipelines skip no layer for the negative prompt.
-        let negative = self.text.encode(&negative.filled_up_to(longest), 0)?;
-        Ok((self.text.encode(&prompt.filled_up_to(longest), options.clip_skip)?, Some(negative)))
+        let texts = if input.image_prompts.is_empty() {
+            std::slice::from_ref(&input.prompt)
+        } else {
+            input.image_prompts.as_slice()
+        };
+        let prompts = texts.iter().map(|text| read(text)).collect::<Result<Vec<_>, _>>()?;
+        let no_text = input.negative_prompt.is_none() && self.zeros_for_no_prompt;
+        let negative = match guided && !no_text {
+            true => Some(read(input.negative_prompt.as_deref().unwrap_or_default())?),
+            false => None,
+        };
+        let longest = prompts.iter().chain(&negative).map(Chunks::len).max().unwrap_or_default();
+        let encode = |prompt: Chunks| self.text.encode(&prompt.filled_up_to(longest), options.clip_skip);
+        let prompts = prompts.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let negative = match (negative, prompts.first()) {
+            // diffusers' SDXL pipelines skip no layer for the negative prompt.
+            (Some(negative), _) => Some(self.text.encode(&negative.filled_up_to(longest), 0)?),
+            (None, Some(prompt)) if guided => Some(prompt.zeros_like()?),
+            (None, _) => None,
+        };
+        Ok((prompts, negative))
     }
 }

@@ -1,0 +1,147 @@
+//! From what a model painted to the sprite that is stored: background, pixel-art pass, frames side by side.
+
+use image::{Rgba, RgbaImage, imageops};
+use pixgen_api::Anchor;
+use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_art::frame::bounding_box;
+use pixgen_art::palette::Palette;
+
+use crate::picture::is_white;
+use crate::{EngineError, Plan};
+
+/// A finished sprite.
+pub(crate) struct Finished {
+    /// The frames from left to right.
+    pub(crate) sprite: RgbaImage,
+    /// Whether the background was to be cut out and could not be told from the figure.
+    pub(crate) background_stays: bool,
+}
+
+/// Makes a sprite of the frames that a model painted; a still is one frame.
+pub(crate) fn finish(mut frames: Vec<RgbaImage>, plan: &Plan, paints_alpha: bool) -> Result<Finished, EngineError> {
+    let mut background_stays = false;
+    if plan.fix.cut_out && !paints_alpha {
+        for frame in frames.iter_mut().filter(|frame| is_opaque(frame)) {
+            // What the border shows is the background. What it encloses, as white eyes on white, is the sprite's.
+            *frame = remove_background(frame, &BackgroundOptions { holes: false, ..Default::default() });
+            background_stays |= is_opaque(frame);
+        }
+    }
+    let mut frames = match frames.as_slice() {
+        [still] => vec![pixgen_art::fix(still, &plan.fix)],
+        _ => animated(&frames, plan),
+    };
+    for frame in &mut frames {
+        *frame = pixgen_art::scale::enlarge(frame, plan.enlarge)
+            .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
+    }
+    Ok(Finished { sprite: side_by_side(&frames), background_stays })
+}
+
+/// Frames in one palette and on one ground: what flickers in an animation is seen before anything else.
+fn animated(frames: &[RgbaImage], plan: &Plan) -> Vec<RgbaImage> {
+    let alone = pixgen_art::FixOptions { colors: None, anchor: Anchor::Keep, ..plan.fix };
+    let mut frames: Vec<_> = frames.iter().map(|frame| pixgen_art::fix(frame, &alone)).collect();
+    if let Some(colors) = plan.fix.colors {
+        let joint = Palette::reduced_jointly(&frames, colors);
+        frames = frames.iter().map(|frame| joint.apply(frame)).collect();
+    }
+    anchored_alike(&frames, plan.fix.anchor)
+}
+
+/// Moves frames to their anchor without making the figure jump: from left to right all by the same way, that of the
+/// rectangle around all of them; up and down each one so that its own feet stand on the common ground.
+fn anchored_alike(frames: &[RgbaImage], anchor: Anchor) -> Vec<RgbaImage> {
+    let boxes: Vec<_> = frames.iter().map(bounding_box).collect();
+    let drawn = || boxes.iter().flatten();
+    let (Some(left), Some(right)) = (drawn().map(|b| b.left_px).min(), drawn().map(|b| b.left_px + b.width_px).max())
+    else {
+        return frames.to_vec();
+    };
+    let top = drawn().map(|b| b.top_px).min().unwrap_or_default();
+    let bottom = drawn().map(|b| b.top_px + b.height_px).max().unwrap_or_default();
+    let moved = |(frame, drawn): (&RgbaImage, &Option<pixgen_art::frame::BoundingBox>)| {
+        let (width, height) = frame.dimensions();
+        let Some(drawn) = drawn else { return frame.clone() };
+        let to_middle = |low: u32, high: u32, edge: u32| i64::from((edge - (high - low)) / 2) - i64::from(low);
+        let (x, y) = match anchor {
+            Anchor::Keep => return frame.clone(),
+            Anchor::Center => (to_middle(left, right, width), to_middle(top, bottom, height)),
+            // The lowest row but one, as for stills; a figure as high as its frame cannot be lifted.
+            Anchor::Feet => {
+                let lift = i64::from(height) - 1 - i64::from(drawn.top_px + drawn.height_px);
+                (to_middle(left, right, width), lift.max(-i64::from(drawn.top_px)))
+            }
+        };
+        let mut placed = RgbaImage::new(width, height);
+        imageops::replace(&mut placed, frame, x, y);
+        placed
+    };
+    frames.iter().zip(&boxes).map(moved).collect()
+}
+
+/// Pictures of one size from left to right.
+pub(crate) fn side_by_side(frames: &[RgbaImage]) -> RgbaImage {
+    if let [still] = frames {
+        return still.clone();
+    }
+    let height = frames.iter().map(RgbaImage::height).max().unwrap_or_default();
+    let mut strip = RgbaImage::new(frames.iter().map(RgbaImage::width).sum(), height);
+    let mut left = 0;
+    for frame in frames {
+        imageops::replace(&mut strip, frame, left, 0);
+        left += i64::from(frame.width());
+    }
+    strip
+}
+
+/// Puts the picture that a run began with back where its mask is black: the autoencoder changes every pixel a little.
+pub(crate) fn keep_unmasked(painted: &mut RgbaImage, init: &RgbaImage, mask: &RgbaImage) {
+    let pixels = painted.pixels_mut().zip(init.pixels()).zip(mask.pixels());
+    pixels.filter(|(_, mask)| !is_white(mask)).for_each(|((painted, init), _)| *painted = *init);
+}
+
+/// Whether every pixel is opaque.
+fn is_opaque(image: &RgbaImage) -> bool {
+    image.pixels().all(|Rgba([.., alpha])| *alpha == u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(left: u32, top: u32, height: u32) -> RgbaImage {
+        RgbaImage::from_fn(16, 16, |x, y| {
+            let inside = (left..left + 4).contains(&x) && (top..top + height).contains(&y);
+            if inside { Rgba([200, 50, 50, 255]) } else { Rgba([0; 4]) }
+        })
+    }
+
+    #[test]
+    fn feet_of_all_frames_stand_on_one_ground_and_steps_stay_apart() {
+        let frames = anchored_alike(&[block(0, 0, 8), block(2, 3, 6), RgbaImage::new(16, 16)], Anchor::Feet);
+        let boxes: Vec<_> = frames.iter().filter_map(bounding_box).collect();
+        assert!(boxes.iter().all(|b| b.top_px + b.height_px == 15), "{boxes:?}");
+        // Together six columns wide: they begin five from the left, and the second still stands two to the right.
+        assert_eq!(boxes.iter().map(|b| b.left_px).collect::<Vec<_>>(), [5, 7]);
+        let tall = [block(0, 0, 16), block(0, 1, 15)];
+        assert_eq!(bounding_box(&anchored_alike(&tall, Anchor::Feet)[0]).map(|b| b.height_px), Some(16));
+        assert_eq!(anchored_alike(&tall, Anchor::Keep), tall);
+    }
+
+    #[test]
+    fn frames_lie_side_by_side() {
+        let strip = side_by_side(&[block(0, 0, 4), block(5, 5, 4)]);
+        assert_eq!(strip.dimensions(), (32, 16));
+        assert_eq!((strip.get_pixel(0, 0).0[3], strip.get_pixel(21, 5).0[3]), (255, 255));
+    }
+
+    #[test]
+    fn what_the_mask_leaves_alone_is_the_picture_itself() {
+        let mut painted = RgbaImage::from_pixel(2, 1, Rgba([9, 9, 9, 255]));
+        let init = RgbaImage::from_pixel(2, 1, Rgba([1, 2, 3, 255]));
+        let mask = RgbaImage::from_fn(2, 1, |x, _| if x == 0 { Rgba([255; 4]) } else { Rgba([0, 0, 0, 255]) });
+        keep_unmasked(&mut painted, &init, &mask);
+        assert_eq!((painted.get_pixel(0, 0).0[0], painted.get_pixel(1, 0).0[0]), (9, 1));
+    }
+}

@@ -1,0 +1,127 @@
+//! The files that a request names besides its model: read, checked and hashed before anything is drawn.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use image::RgbaImage;
+use pixgen_api::Request;
+
+use crate::files::hash_of_file;
+use crate::provenance::{Input, InputRole};
+use crate::{EngineError, Provenance, Recovered, Store, fingerprint, picture};
+
+/// What a job is drawn with, besides its model.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    pub(crate) init_image: Option<RgbaImage>,
+    pub(crate) mask: Option<RgbaImage>,
+    /// For the provenance.
+    pub(crate) described: Vec<Input>,
+}
+
+/// Hashes of files that were read before, by path, length and date.
+#[derive(Debug, Default)]
+pub(crate) struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
+
+impl HashCache {
+    fn of(&mut self, path: &Path, hash: fn(&Path) -> Result<String, EngineError>) -> Result<String, EngineError> {
+        let data = fs::metadata(path).ok();
+        let key =
+            (path.to_owned(), data.as_ref().map_or(0, fs::Metadata::len), data.and_then(|data| data.modified().ok()));
+        if let Some(known) = self.0.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = hash(path)?;
+        self.0.insert(key, found.clone());
+        Ok(found)
+    }
+}
+
+/// Refuses files that are not there, by what they are for. Nothing is opened.
+pub(crate) fn check_present(request: &Request) -> Result<(), EngineError> {
+    for (what, path) in named(request) {
+        if !path.exists() {
+            return Err(EngineError::MissingInput { what, path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// The files that a request names besides its model, and what each is.
+pub(crate) fn named(request: &Request) -> Vec<(&'static str, &Path)> {
+    let loras = request.loras.iter().map(|lora| ("LoRA", lora.path.as_path()));
+    let others = [("autoencoder (vae)", &request.vae), ("init_image", &request.init_image), ("mask", &request.mask)];
+    loras.chain(others.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)))).collect()
+}
+
+impl Inputs {
+    /// Reads what a request names. Pictures are kept in the store, so that the sprite can be drawn again when the file
+    /// has changed.
+    pub(crate) fn read(request: &Request, store: &Store, hashes: &mut HashCache) -> Result<Self, EngineError> {
+        check_present(request)?;
+        let mut inputs = Self::default();
+        for lora in &request.loras {
+            inputs.describe(InputRole::Lora, &lora.path, hashes.of(&lora.path, hash_of_file)?);
+        }
+        if let Some(vae) = &request.vae {
+            inputs.describe(InputRole::Vae, vae, hashes.of(vae, fingerprint::of_path)?);
+        }
+        if let Some(path) = &request.init_image {
+            inputs.init_image = Some(inputs.picture(InputRole::InitImage, path, store)?);
+        }
+        if let Some(path) = &request.mask {
+            inputs.mask = Some(inputs.picture(InputRole::Mask, path, store)?);
+        }
+        if let (Some(image), Some(mask)) = (&inputs.init_image, &inputs.mask) {
+            let shapes = [image, mask].map(|i| (u64::from(i.width()), u64::from(i.height())));
+            if shapes[0].0 * shapes[1].1 != shapes[0].1 * shapes[1].0 {
+                return Err(EngineError::MaskShape { mask: mask.dimensions(), picture: image.dimensions() });
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn picture(&mut self, role: InputRole, path: &Path, store: &Store) -> Result<RgbaImage, EngineError> {
+        let (bytes, image) = picture::open(path)?;
+        self.describe(role, path, store.keep_input(&bytes)?);
+        Ok(image)
+    }
+
+    fn describe(&mut self, role: InputRole, path: &Path, sha256: String) {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        self.described.push(Input { role, name, sha256 });
+    }
+}
+
+impl Store {
+    /// How a PNG was drawn, as [`Provenance::recover`] says, with the pictures that it began with: where the file that its
+    /// request names is gone or another one by now, the copy that the history kept takes its place.
+    ///
+    /// # Errors
+    /// When the bytes are no PNG, or its request is damaged.
+    pub fn recover(&self, png: &[u8]) -> Result<Option<Recovered>, EngineError> {
+        let Some(mut recovered) = Provenance::recover(png)? else { return Ok(None) };
+        let Recovered { request, inputs, notes, .. } = &mut recovered;
+        for input in inputs.iter() {
+            let path = match input.role {
+                InputRole::InitImage => &mut request.init_image,
+                InputRole::Mask => &mut request.mask,
+                InputRole::Lora | InputRole::Vae => continue,
+            };
+            let Some(path) = path else { continue };
+            if hash_of_file(path).is_ok_and(|hash| hash == input.sha256) {
+                continue;
+            }
+            match self.input(&input.sha256) {
+                Some(kept) => *path = kept,
+                None => notes.push(format!(
+                    "{} is not the picture that this sprite began with, which is nowhere else: choose another",
+                    path.display()
+                )),
+            }
+        }
+        Ok(Some(recovered))
+    }
+}

@@ -1,0 +1,239 @@
+//! How much memory there is, and how much a model will take.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pixgen_api::{DevicePreference, ModelRef};
+use pixgen_sdxl::FileSummary;
+
+use crate::{Weights, embedded};
+
+/// Bytes that drawing one pixel takes besides the weights: SDXL's autoencoder in f32 takes 4 GB at 1024 × 1024 px, and
+/// nothing else takes more.
+const WORK_BYTES_PER_PX: u64 = 4096;
+/// How long the driver's own tool may take to answer.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a request needs against what there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Bytes of the weights, in the precision in which they are held.
+    pub weights_bytes: u64,
+    /// Bytes that drawing takes besides, about.
+    pub work_bytes: u64,
+    /// Bytes that are free where the model is to run; `None` where nobody can be asked.
+    pub free_bytes: Option<u64>,
+}
+
+impl MemoryNeed {
+    /// Whether not even the weights have room.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.free_bytes.is_some_and(|free| self.weights_bytes > free)
+    }
+
+    /// Whether it may be too little.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.free_bytes.is_some_and(|free| self.weights_bytes.saturating_add(self.work_bytes) > free)
+    }
+}
+
+/// Where a model will run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl Place {
+    pub(crate) fn of(device: DevicePreference) -> Self {
+        match device {
+            DevicePreference::Cpu => Self::Cpu,
+            DevicePreference::Cuda(index) => Self::Cuda(index),
+            DevicePreference::Metal(_) => Self::Metal,
+            DevicePreference::Auto if cfg!(feature = "cuda") => Self::Cuda(0),
+            DevicePreference::Auto if cfg!(feature = "metal") => Self::Metal,
+            DevicePreference::Auto => Self::Cpu,
+        }
+    }
+
+    /// Bytes that one weight takes there.
+    fn bytes_per_weight(self) -> u64 {
+        match self {
+            Self::Cpu => 4,
+            Self::Cuda(_) | Self::Metal => 2,
+        }
+    }
+
+    /// Bytes that are free there.
+    pub(crate) fn free_bytes(self) -> Option<u64> {
+        match self {
+            Self::Cpu | Self::Metal => free_host_bytes(),
+            Self::Cuda(index) => free_cuda_bytes(index),
+        }
+    }
+
+    /// The place as words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "main memory",
+            Self::Cuda(_) => "the graphics card's memory",
+            Self::Metal => "memory",
+        }
+    }
+}
+
+/// What a request for pictures of `image_px` squared, `frames` at once, needs.
+pub(crate) fn need(weights: &Weights, image_px: u32, frames: u32, place: Place) -> MemoryNeed {
+    let pixels = u64::from(image_px).pow(2) * u64::from(frames);
+    MemoryNeed {
+        weights_bytes: weights_in(weights).saturating_mul(place.bytes_per_weight()),
+        work_bytes: pixels.saturating_mul(WORK_BYTES_PER_PX),
+        free_bytes: place.free_bytes(),
+    }
+}
+
+/// Numbers in a model's weight files; files that cannot be read count nothing here, loading says what is wrong with them.
+fn weights_in(weights: &Weights) -> u64 {
+    match &weights.model {
+        // Stored in half precision.
+        ModelRef::Embedded => embedded::FILES
+            .iter()
+            .filter(|(name, _)| name.ends_with(".safetensors"))
+            .map(|(_, bytes)| bytes.len() as u64 / 2)
+            .sum(),
+        ModelRef::File(file) => numbers_in(file),
+        // A path that is a file is loaded as one.
+        ModelRef::Folder(file) if file.is_file() => numbers_in(file),
+        ModelRef::Folder(folder) => {
+            ["unet", "vae", "text_encoder", "text_encoder_2"].iter().map(|part| part_of(&folder.join(part))).sum()
+        }
+    }
+}
+
+/// One part of a diffusers folder, which may hold the same weights in two precisions.
+fn part_of(folder: &Path) -> u64 {
+    let files: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        .collect();
+    let half = |path: &PathBuf| path.to_string_lossy().contains(".fp16");
+    let sum = |wanted: bool| files.iter().filter(|path| half(path) == wanted).map(|path| numbers_in(path)).sum::<u64>();
+    sum(false).max(sum(true))
+}
+
+fn numbers_in(file: &Path) -> u64 {
+    FileSummary::read(file).map_or(0, |summary| summary.numbers)
+}
+
+/// Bytes of main memory that a program can still get: what the system has available, and no more than the container's
+/// limit leaves. `None` where the system cannot be asked (other systems than Linux).
+#[must_use]
+pub fn free_host_bytes() -> Option<u64> {
+    let available = meminfo(&fs::read_to_string("/proc/meminfo").ok()?)?;
+    Some(available.min(cgroup_free_bytes().unwrap_or(u64::MAX)))
+}
+
+/// Bytes of main memory that this program occupies; `None` where the system cannot be asked.
+#[must_use]
+pub fn process_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    kibibytes_of(&status, "VmRSS:")
+}
+
+fn meminfo(text: &str) -> Option<u64> {
+    kibibytes_of(text, "MemAvailable:")
+}
+
+fn kibibytes_of(text: &str, field: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()?.saturating_mul(1024))
+}
+
+/// What the limit of this program's control group (version 2) leaves.
+fn cgroup_free_bytes() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // Inside a container the group often sees itself as the root.
+    let folders = [Path::new("/sys/fs/cgroup").join(own), PathBuf::from("/sys/fs/cgroup")];
+    folders.iter().filter_map(|folder| group_free(folder)).min()
+}
+
+fn group_free(folder: &Path) -> Option<u64> {
+    let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+    let limit = number("memory.max")?;
+    // The page cache counts as used and is given back when somebody needs it.
+    let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+    let cache = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok());
+    Some(limit.saturating_sub(number("memory.current")?.saturating_sub(cache.unwrap_or_default())))
+}
+
+/// Asks the driver's own tool: it needs no build with CUDA and starts no context on the card.
+fn free_cuda_bytes(index: usize) -> Option<u64> {
+    let mut child = Command::new("nvidia-smi")
+        .args(["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", &index.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let since = Instant::now();
+    while child.try_wait().ok()?.is_none() {
+        if since.elapsed() > DRIVER_PATIENCE {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().ok()?;
+    mebibytes(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn mebibytes(text: &str) -> Option<u64> {
+    Some(text.trim().parse::<u64>().ok()?.saturating_mul(1 << 20))
+}
+
+/// Bytes for people.
+pub(crate) fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_numbers_are_read() {
+        let text = "MemTotal:       16000000 kB\nMemFree:         1000 kB\nMemAvailable:    2048 kB\n";
+        assert_eq!(meminfo(text), Some(2 << 20));
+        assert_eq!(mebibytes(" 40000\n"), Some(40_000 << 20));
+        assert_eq!(mebibytes("[N/A]"), None);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("memory.max", "1000\n");
+        write("memory.current", "700\n");
+        write("memory.stat", "anon 5\ninactive_file 200\n");
+        assert_eq!(group_free(folder.path()), Some(500));
+        write("memory.max", "max\n");
+        assert_eq!(group_free(folder.path()), None);
+        if cfg!(target_os = "linux") {
+            assert!(free_host_bytes().is_some_and(|bytes| bytes > 1 << 20) && process_bytes().is_some());
+        }
+    }
+
+    #[test]
+    fn too_little_memory_is_refused_and_a_tight_one_is_known() {
+        let need = |free_bytes| MemoryNeed { weights_bytes: 10, work_bytes: 5, free_bytes };
+        assert!(need(Some(9)).is_refused() && need(Some(9)).is_tight());
+        assert!(!need(Some(12)).is_refused() && need(Some(12)).is_tight());
+        assert!(!need(Some(15)).is_tight() && !need(None).is_tight());
+    }
+}

@@ -1,0 +1,246 @@
+//! Which jobs wait, which one runs, and whether anything may run at all: shared by the engine's handle and its thread.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pixgen_api::{JobId, JobState, Priority, Request};
+
+use crate::Weights;
+use crate::journal::Entry;
+
+/// A job that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    /// What survives a restart.
+    pub(crate) entry: Entry,
+    /// The place among jobs of the same priority.
+    pub(crate) order: u64,
+    pub(crate) cancelled: Arc<AtomicBool>,
+}
+
+/// A job that waits or runs, as front ends see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobStatus {
+    /// Its number.
+    pub id: JobId,
+    /// What it was asked for.
+    pub request: Request,
+    /// Its priority.
+    pub priority: Priority,
+    /// What the front end wrote on it.
+    pub tag: Option<String>,
+    /// [`JobState::Queued`], [`JobState::Running`] or [`JobState::Paused`].
+    pub state: JobState,
+    /// Whether an earlier run of the program was asked for it.
+    pub restored: bool,
+}
+
+impl Job {
+    fn status(&self, state: JobState) -> JobStatus {
+        JobStatus {
+            id: self.id,
+            request: self.entry.request.clone(),
+            priority: self.entry.priority,
+            tag: self.entry.tag.clone(),
+            state,
+            restored: self.entry.restored,
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// The next one first.
+    waiting: Vec<Job>,
+    running: Option<Job>,
+    paused: bool,
+    /// Whether the running job stands still because of it.
+    halted: bool,
+    unload: bool,
+    closed: bool,
+    loaded: Option<Weights>,
+}
+
+/// The queue.
+#[derive(Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What the engine's thread is to do.
+pub(crate) enum Next {
+    /// Draw this.
+    Job(Box<Job>),
+    /// Let the model go.
+    Unload,
+    /// End.
+    Close,
+}
+
+/// What became of a job that was to be cancelled.
+pub(crate) enum CancelledJob {
+    /// It waited and is out of the queue.
+    Waiting(Box<Job>),
+    /// It runs, and will end at its next step.
+    Running,
+    /// There is no such job.
+    Unknown,
+}
+
+impl Queue {
+    /// It is only data: a thread that panicked while it held the lock left it usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a job in its place, and calls `told` with how many come before it, while nobody can take it yet: what is said
+    /// of a job is said in order.
+    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) {
+        let mut state = self.lock();
+        let place = place_of(&state.waiting, &job);
+        told(place + usize::from(state.running.is_some()));
+        state.waiting.insert(place, job);
+        self.changed.notify_all();
+    }
+
+    /// Moves a waiting job; returns what is to be kept of it.
+    pub(crate) fn set_priority(&self, id: JobId, priority: Priority) -> Option<Job> {
+        let mut state = self.lock();
+        let position = state.waiting.iter().position(|job| job.id == id)?;
+        let mut job = state.waiting.remove(position);
+        job.entry.priority = priority;
+        let place = place_of(&state.waiting, &job);
+        state.waiting.insert(place, job.clone());
+        Some(job)
+    }
+
+    /// Cancels a job; `told` is called for one that waited, before anything else is said of it.
+    pub(crate) fn cancel(&self, id: JobId) -> CancelledJob {
+        let mut state = self.lock();
+        if let Some(position) = state.waiting.iter().position(|job| job.id == id) {
+            return CancelledJob::Waiting(Box::new(state.waiting.remove(position)));
+        }
+        match state.running.as_ref().filter(|job| job.id == id) {
+            Some(job) => {
+                job.cancelled.store(true, Ordering::Relaxed);
+                self.changed.notify_all();
+                CancelledJob::Running
+            }
+            None => CancelledJob::Unknown,
+        }
+    }
+
+    /// The running job first, then those that wait in their order.
+    pub(crate) fn jobs(&self) -> Vec<JobStatus> {
+        let state = self.lock();
+        let running = if state.halted { JobState::Paused } else { JobState::Running };
+        let running = state.running.iter().map(|job| job.status(running));
+        running.chain(state.waiting.iter().map(|job| job.status(JobState::Queued))).collect()
+    }
+
+    /// Jobs that wait or run.
+    pub(crate) fn len(&self) -> usize {
+        let state = self.lock();
+        state.waiting.len() + usize::from(state.running.is_some())
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.lock().paused = paused;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
+    pub(crate) fn request_unload(&self) {
+        self.lock().unload = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn set_loaded(&self, loaded: Option<Weights>) {
+        self.lock().loaded = loaded;
+    }
+
+    pub(crate) fn loaded(&self) -> Option<Weights> {
+        self.lock().loaded.clone()
+    }
+
+    /// Ends everything: what runs at its next step, and the thread after it.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        if let Some(job) = &state.running {
+            job.cancelled.store(true, Ordering::Relaxed);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Whether the engine is being dropped.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Waits for something to do. A model that nobody has asked for during `idle` is let go.
+    pub(crate) fn next(&self, idle: Option<Duration>) -> Next {
+        let since = Instant::now();
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return Next::Close;
+            }
+            if std::mem::take(&mut state.unload) && state.loaded.is_some() {
+                return Next::Unload;
+            }
+            if !state.paused && !state.waiting.is_empty() {
+                let job = state.waiting.remove(0);
+                state.running = Some(job.clone());
+                return Next::Job(Box::new(job));
+            }
+            let left = idle.filter(|_| state.loaded.is_some()).map(|idle| idle.saturating_sub(since.elapsed()));
+            state = match left {
+                Some(Duration::ZERO) => return Next::Unload,
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// The running job has ended; `told` is called while nobody can take the next one.
+    pub(crate) fn ended(&self, told: impl FnOnce()) {
+        let mut state = self.lock();
+        state.running = None;
+        state.halted = false;
+        told();
+    }
+
+    /// Stands still while the queue is paused and the running job is not cancelled. Returns how long, or `None` when
+    /// there was nothing to wait for; `told` is called when the wait begins.
+    pub(crate) fn halt(&self, cancelled: &AtomicBool, told: impl FnOnce()) -> Option<Duration> {
+        let mut state = self.lock();
+        let must_wait = |state: &State| state.paused && !state.closed && !cancelled.load(Ordering::Relaxed);
+        if !must_wait(&state) {
+            return None;
+        }
+        let since = Instant::now();
+        state.halted = true;
+        told();
+        while must_wait(&state) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.halted = false;
+        Some(since.elapsed())
+    }
+}
+
+/// Behind all jobs of the same or a higher priority that were asked for earlier.
+fn place_of(waiting: &[Job], job: &Job) -> usize {
+    let before = |other: &Job| {
+        let (theirs, ours) = (other.entry.priority, job.entry.priority);
+        theirs > ours || (theirs == ours && other.order < job.order)
+    };
+    waiting.iter().position(|other| !before(other)).unwrap_or(waiting.len())
+}

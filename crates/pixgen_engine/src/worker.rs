@@ -1,0 +1,111 @@
+//! The engine's thread: takes one job after another, and outlives everything that happens in them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use pixgen_api::{Event, EventKind};
+
+use crate::inputs::HashCache;
+use crate::job::Tools;
+use crate::journal::Journal;
+use crate::loaded::Slot;
+use crate::queue::{Job, Next, Queue};
+use crate::{BackendLoader, EngineError, Store, job};
+
+/// What the thread owns.
+pub(crate) struct Worker {
+    queue: Arc<Queue>,
+    journal: Option<Arc<Journal>>,
+    events: Sender<Event>,
+    store: Store,
+    fresh_seed: Box<dyn FnMut() -> u64 + Send>,
+    unload_after: Option<Duration>,
+    slot: Slot,
+    hashes: HashCache,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        journal: Option<Arc<Journal>>,
+        events: Sender<Event>,
+        store: Store,
+        loader: BackendLoader,
+        fresh_seed: Box<dyn FnMut() -> u64 + Send>,
+        unload_after: Option<Duration>,
+    ) -> Self {
+        let slot = Slot::new(loader);
+        Self { queue, journal, events, store, fresh_seed, unload_after, slot, hashes: HashCache::default() }
+    }
+
+    /// Works until the engine is dropped. Models compute in `pool` and nowhere else.
+    pub(crate) fn run(mut self, pool: &rayon::ThreadPool) {
+        loop {
+            match self.queue.next(self.unload_after) {
+                Next::Close => return,
+                Next::Unload => pool.install(|| self.unload()),
+                Next::Job(job) => pool.install(|| self.work(*job)),
+            }
+        }
+    }
+
+    fn unload(&mut self) {
+        self.slot.unload();
+        self.queue.set_loaded(None);
+    }
+
+    fn work(&mut self, mut job: Job) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let tools = Tools {
+                queue: &self.queue,
+                journal: self.journal.as_deref(),
+                events: &self.events,
+                store: &self.store,
+                hashes: &mut self.hashes,
+            };
+            job::draw(&mut job, tools, &mut self.slot, &mut self.fresh_seed)
+        }));
+        let kind = match outcome {
+            Ok(Ok(images)) => EventKind::Done(images),
+            Ok(Err(EngineError::Cancelled)) => EventKind::Cancelled,
+            Ok(Err(error)) => {
+                if matches!(error, EngineError::OutOfMemory { .. }) {
+                    self.slot.unload();
+                }
+                EventKind::Failed(error.to_string())
+            }
+            Err(panic) => {
+                // Whatever state the model was left in, the next job gets a fresh one.
+                self.slot.unload();
+                EventKind::Failed(EngineError::Panicked(panic_text(panic.as_ref())).to_string())
+            }
+        };
+        self.queue.set_loaded(self.slot.loaded());
+        // A job that ends because the engine is dropped has not ended for the user: it goes on after a restart.
+        let interrupted = kind == EventKind::Cancelled && self.queue.is_closed();
+        if let Some(journal) = self.journal.as_deref().filter(|_| !interrupted) {
+            journal.remove(job.order);
+        } else if let Some(journal) = self.journal.as_deref() {
+            // It was not the job's fault.
+            job.entry.starts = job.entry.starts.saturating_sub(1);
+            if let Err(error) = journal.write(job.order, &job.entry) {
+                tracing::warn!("{error}");
+            }
+        }
+        self.queue.ended(|| {
+            // The engine holds the other end until this thread has ended.
+            let _ = self.events.send(Event { job: job.id, kind });
+        });
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
