@@ -60,6 +60,9 @@ fn anchored_alike(frames: &[RgbaImage], anchor: Anchor) -> Vec<RgbaImage> {
     };
     let top = drawn().map(|b| b.top_px).min().unwrap_or_default();
     let bottom = drawn().map(|b| b.top_px + b.height_px).max().unwrap_or_default();
+    // The lowest row is free, as for stills, unless one of the frames is as high as its picture.
+    let tallest = drawn().map(|b| b.height_px).max().unwrap_or_default();
+    let ground = frames.iter().map(|frame| frame.height().saturating_sub(1)).max().unwrap_or_default().max(tallest);
     let moved = |(frame, drawn): (&RgbaImage, &Option<pixgen_art::frame::BoundingBox>)| {
         let (width, height) = frame.dimensions();
         let Some(drawn) = drawn else { return frame.clone() };
@@ -67,10 +70,8 @@ fn anchored_alike(frames: &[RgbaImage], anchor: Anchor) -> Vec<RgbaImage> {
         let (x, y) = match anchor {
             Anchor::Keep => return frame.clone(),
             Anchor::Center => (to_middle(left, right, width), to_middle(top, bottom, height)),
-            // The lowest row but one, as for stills; a figure as high as its frame cannot be lifted.
             Anchor::Feet => {
-                let lift = i64::from(height) - 1 - i64::from(drawn.top_px + drawn.height_px);
-                (to_middle(left, right, width), lift.max(-i64::from(drawn.top_px)))
+                (to_middle(left, right, width), i64::from(ground) - i64::from(drawn.top_px + drawn.height_px))
             }
         };
         let mut placed = RgbaImage::new(width, height);
@@ -125,7 +126,9 @@ mod tests {
         // Together six columns wide: they begin five from the left, and the second still stands two to the right.
         assert_eq!(boxes.iter().map(|b| b.left_px).collect::<Vec<_>>(), [5, 7]);
         let tall = [block(0, 0, 16), block(0, 1, 15)];
-        assert_eq!(bounding_box(&anchored_alike(&tall, Anchor::Feet)[0]).map(|b| b.height_px), Some(16));
+        let feet = |frame: &RgbaImage| bounding_box(frame).map(|b| (b.height_px, b.top_px + b.height_px));
+        let alike = anchored_alike(&tall, Anchor::Feet);
+        assert_eq!(alike.iter().map(feet).collect::<Vec<_>>(), [Some((16, 16)), Some((15, 16))]);
         assert_eq!(anchored_alike(&tall, Anchor::Keep), tall);
     }
 

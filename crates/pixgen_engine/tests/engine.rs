@@ -6,51 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use pixgen_api::{Background, DevicePreference, EventKind, GenPath, Generated, JobId, Kind, ModelRef, Request};
-use pixgen_engine::{Engine, EngineConfig, FakeBackend, Provenance};
+use pixgen_api::{Background, DevicePreference, EventKind, GenPath, Kind, ModelRef, Request};
+use pixgen_engine::{Engine, EngineConfig, Provenance};
+
+mod common;
+use common::{done, engine, events_of, failed, request};
 
 const STEP: Duration = Duration::from_millis(2);
-
-fn engine(folder: &Path, step: Duration) -> Engine {
-    let config = EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("gen"));
-    Engine::start(config.with_loader(FakeBackend::loader(step))).unwrap()
-}
-
-fn request(prompt: &str) -> Request {
-    Request::new(Kind::Item, prompt)
-}
-
-/// Events of one job up to and with the one that ends it.
-fn events_of(engine: &Engine, job: JobId) -> Vec<EventKind> {
-    let mut seen = Vec::new();
-    loop {
-        let event = engine.events().recv_timeout(Duration::from_secs(10)).unwrap();
-        if event.job != job {
-            continue;
-        }
-        let ended = matches!(event.kind, EventKind::Done(_) | EventKind::Failed(_) | EventKind::Cancelled);
-        seen.push(event.kind);
-        if ended {
-            return seen;
-        }
-    }
-}
-
-fn done(engine: &Engine, request: Request) -> Vec<Generated> {
-    let job = engine.submit(request);
-    match events_of(engine, job).pop() {
-        Some(EventKind::Done(images)) => images,
-        other => panic!("expected Done, found {other:?}"),
-    }
-}
-
-fn failed(engine: &Engine, request: Request) -> String {
-    let job = engine.submit(request);
-    match events_of(engine, job).pop() {
-        Some(EventKind::Failed(message)) => message,
-        other => panic!("expected Failed, found {other:?}"),
-    }
-}
 
 #[test]
 fn a_job_reports_steps_and_previews_and_every_image_is_stored() {
@@ -98,6 +60,17 @@ fn bad_input_fails_with_a_sentence_and_the_next_job_works() {
         (Request { size_px: 7, ..request("x") }, "size_px is 7, expected 8 to 512"),
         (Request { size_px: 40, ..request("x") }, "16 px or 32 px"),
         (request("fail"), "asked to fail"),
+        (request("out of memory"), "there is not enough memory"),
+        (request("not a number"), "infinite or not a number"),
+        (
+            Request { loras: vec!["no-such.safetensors:0.5".parse().unwrap()], ..request("x") },
+            "no-such.safetensors does not exist",
+        ),
+        (
+            Request { init_image: Some("no-such.png".into()), ..request("x") },
+            "the init_image no-such.png does not exist",
+        ),
+        (Request { prompt: "a".repeat(100_000), ..request("x") }, "100000 characters"),
     ] {
         let message = failed(&engine, request);
         assert!(message.contains(expected), "{message}");

@@ -1,0 +1,130 @@
+//! Two hundred jobs of which many end badly. Alone in its program: it counts threads.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use pixgen_api::{EventKind, JobId, Priority, Request};
+use pixgen_engine::{Engine, HistoryQuery, JobOptions};
+
+mod common;
+use common::{config, ends, engine_threads, request};
+
+/// A generator of no quality whatever, so that every run of the test asks for the same.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+#[test]
+fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
+    const JOBS: usize = 200;
+    const BROKEN: [(&str, &str); 4] = [
+        ("panic", "internal error"),
+        ("out of memory", "not enough memory"),
+        ("not a number", "not a number"),
+        ("fail", "asked to fail"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let threads_before = threads();
+    let engine = Engine::start(config(folder.path(), Duration::from_micros(700)).with_kept_queue()).unwrap();
+    let mut random = Random(7);
+    let broken: BTreeSet<usize> = (0..20).map(|index| index * 10 + random.below(10)).collect();
+    let mut to_cancel = BTreeSet::new();
+    while to_cancel.len() < 50 {
+        let index = random.below(JOBS);
+        if !broken.contains(&index) {
+            to_cancel.insert(index);
+        }
+    }
+    let ids: Vec<JobId> = (0..JOBS)
+        .map(|index| {
+            let prompt = match broken.contains(&index) {
+                true => BROKEN[index % BROKEN.len()].0.to_owned(),
+                false => format!("sprite {index}"),
+            };
+            let id = JobId::fresh();
+            let request = Request { count: 1 + random.below(3) as u32, ..request(&prompt) };
+            let priority = Priority::ALL[random.below(3)];
+            engine.submit_with(id, request, JobOptions { priority, tag: None });
+            id
+        })
+        .collect();
+    let index_of: BTreeMap<JobId, usize> = ids.iter().enumerate().map(|(index, id)| (*id, index)).collect();
+
+    let mut waiting_cancels: Vec<usize> = to_cancel.iter().copied().collect();
+    let mut ended: BTreeMap<usize, EventKind> = BTreeMap::new();
+    let mut stored: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut cancelled_in_time = BTreeSet::new();
+    while ended.len() < JOBS {
+        let event = engine.events().recv_timeout(Duration::from_secs(30)).unwrap();
+        let index = index_of[&event.job];
+        assert!(!ended.contains_key(&index), "job {index} goes on after its end: {event:?}");
+        match &event.kind {
+            EventKind::Image(image) => stored.entry(index).or_default().push(image.hash.clone()),
+            kind if ends(kind) => drop(ended.insert(index, kind.clone())),
+            _ => {}
+        }
+        // At random moments; the last ones while few jobs are left.
+        if !waiting_cancels.is_empty() && random.below(40) == 0 {
+            let index = waiting_cancels.swap_remove(random.below(waiting_cancels.len()));
+            if engine.jobs().iter().any(|job| job.id == ids[index]) {
+                cancelled_in_time.insert(index);
+            }
+            engine.cancel(ids[index]);
+        }
+    }
+    assert!(waiting_cancels.is_empty(), "{} cancels came too late to be made", waiting_cancels.len());
+    assert!(engine.jobs().is_empty() && engine.queue_len() == 0);
+
+    let (mut done, mut cancelled, mut failed) = (0, 0, 0);
+    let mut all = BTreeSet::new();
+    for (index, end) in &ended {
+        let images = stored.remove(index).unwrap_or_default();
+        match end {
+            EventKind::Done(finished) => {
+                done += 1;
+                assert_eq!(finished.iter().map(|image| image.hash.clone()).collect::<Vec<_>>(), images);
+                assert!(!broken.contains(index));
+            }
+            EventKind::Cancelled => {
+                cancelled += 1;
+                assert!(cancelled_in_time.contains(index), "job {index} was cancelled by nobody");
+            }
+            EventKind::Failed(message) => {
+                failed += 1;
+                let (_, expected) = BROKEN[index % BROKEN.len()];
+                assert!(broken.contains(index) && message.contains(expected), "{index}: {message}");
+            }
+            other => panic!("{other:?}"),
+        }
+        for hash in images {
+            assert!(all.insert(hash), "two images are one file");
+        }
+    }
+    assert_eq!((done + cancelled + failed, failed), (JOBS, 20));
+    // One that was running its last step may be done before it hears of it.
+    assert!(cancelled >= cancelled_in_time.len().saturating_sub(5), "{cancelled} of {}", cancelled_in_time.len());
+    assert!(cancelled_in_time.len() >= 40, "{}", cancelled_in_time.len());
+    let kept = engine.store().history(&HistoryQuery::default()).unwrap();
+    assert_eq!(kept.iter().map(|entry| entry.hash.clone()).collect::<BTreeSet<_>>(), all);
+    let left = fs::read_dir(folder.path().join(".pixgen/queue")).unwrap();
+    assert_eq!(left.filter(|e| e.as_ref().unwrap().file_name() != "lock").count(), 0);
+    drop(engine);
+    let start = Instant::now();
+    while threads() > threads_before {
+        assert!(start.elapsed() < Duration::from_secs(10), "left: {:?}", engine_threads());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Threads of this program; 0 where the system does not list them.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").into_iter().flatten().count()
+}
