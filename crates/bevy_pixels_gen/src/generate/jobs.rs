@@ -266,6 +266,13 @@ impl GenJobs {
         info.as_ref().map_err(String::as_str)
     }
 
+    /// The engine, to pause it, to order its queue, to look into its history. Submit jobs here and not there, or nobody
+    /// follows them.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The folder behind `gen://`.
     #[must_use]
     pub fn gen_dir(&self) -> PathBuf {

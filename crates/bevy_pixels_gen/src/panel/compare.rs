@@ -29,8 +29,7 @@ enum Axis {
 }
 
 impl Axis {
-    const ALL: [Self; 6] =
-        [Self::Models, Self::Loras, Self::Schedulers, Self::Steps, Self::Guidance, Self::Palettes];
+    const ALL: [Self; 6] = [Self::Models, Self::Loras, Self::Schedulers, Self::Steps, Self::Guidance, Self::Palettes];
 
     fn name(self) -> &'static str {
         match self {
@@ -88,7 +87,11 @@ pub(super) fn compare_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView) {
         }
         Axis::Loras => {
             let loras = library.loras.iter().map(|lora| (Some(lora.path.clone()), lora.name.clone()));
-            checks(ui, &mut form.loras, &std::iter::once((None, "no LoRA".to_owned())).chain(loras).collect::<Vec<_>>());
+            checks(
+                ui,
+                &mut form.loras,
+                &std::iter::once((None, "no LoRA".to_owned())).chain(loras).collect::<Vec<_>>(),
+            );
             if library.loras.is_empty() {
                 look::hint(ui, "Add LoRAs to the folders that the tab Draw names, and they are listed here.");
             }
@@ -164,11 +167,7 @@ pub(super) fn compare_button(
     }
 }
 
-fn obstacles_to(
-    variants: &Result<Vec<ComparedRequest>, String>,
-    state: &PanelState,
-    view: &JobsView,
-) -> Vec<Obstacle> {
+fn obstacles_to(variants: &Result<Vec<ComparedRequest>, String>, state: &PanelState, view: &JobsView) -> Vec<Obstacle> {
     let by_the_form = obstacles(state, view);
     // Another model than the form's may be fine where that is not, so only its other faults count.
     if !by_the_form.is_empty() && (view.refusals.is_empty() || view.blocked.is_some()) {
@@ -244,8 +243,7 @@ fn lora_at(base: &Request, path: &PathBuf) -> LoraRef {
 fn list_of<T: std::str::FromStr + PartialEq>(text: &str) -> Result<Vec<T>, String> {
     let mut numbers = Vec::new();
     for part in text.split([',', ';', ' ']).map(str::trim).filter(|part| !part.is_empty()) {
-        let number =
-            part.parse().map_err(|_| format!("\"{part}\" is no number here: write for example 8, 16, 30"))?;
+        let number = part.parse().map_err(|_| format!("\"{part}\" is no number here: write for example 8, 16, 30"))?;
         if !numbers.contains(&number) {
             numbers.push(number);
         }
@@ -269,12 +267,17 @@ mod tests {
     #[test]
     fn each_variant_changes_one_thing() {
         let library = LibraryView {
-            loras: vec![super::super::LoraChoice { name: "Pixel".into(), path: "p.safetensors".into(), note: "".into() }],
+            loras: vec![super::super::LoraChoice {
+                name: "Pixel".into(),
+                path: "p.safetensors".into(),
+                note: "".into(),
+            }],
             ..LibraryView::default()
         };
         let mut base = Request { prompt: "a duck".into(), ..Request::default() };
         base.loras = vec!["p.safetensors:0.7".parse().unwrap()];
-        let form = CompareForm { axis: Axis::Loras, loras: vec![Some("p.safetensors".into()), None], ..Default::default() };
+        let form =
+            CompareForm { axis: Axis::Loras, loras: vec![Some("p.safetensors".into()), None], ..Default::default() };
         let variants = variants(&form, &base, &library).unwrap();
         assert_eq!(variants.iter().map(|v| v.label.as_str()).collect::<Vec<_>>(), ["no LoRA", "Pixel"]);
         assert!(variants[0].request.loras.is_empty());

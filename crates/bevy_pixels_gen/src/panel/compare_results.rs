@@ -1,6 +1,6 @@
 //! The compared sprites side by side.
 
-use egui::{ProgressBar, RichText, Ui, UiBuilder, Vec2, WidgetType};
+use egui::{Align, Layout, ProgressBar, RichText, Ui, UiBuilder, Vec2, WidgetType};
 use pixgen_api::JobState;
 
 use super::grid::{GAP_PT, cell_ui, layout};
@@ -39,7 +39,7 @@ pub(super) fn results_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView, a
                     let place = format!("compared {}", row * columns + column);
                     let size = Vec2::new(edge_pt, edge_pt + 18.0);
                     let (id, rect) = ui.allocate_space(size);
-                    let builder = UiBuilder::new().max_rect(rect).id_salt(id);
+                    let builder = UiBuilder::new().max_rect(rect).id_salt(id).layout(Layout::top_down(Align::Min));
                     ui.scope_builder(builder, |ui| one(ui, &place, cell, edge_pt, state, actions));
                 }
             });
@@ -73,7 +73,12 @@ fn one(
         ui.vertical_centered(|ui| {
             ui.label(RichText::new(state_text(cell)).size(look::HINT_PT).strong());
             if matches!(cell.state, JobState::Running | JobState::Paused) {
-                let bar = ui.add(ProgressBar::new(cell.progress).desired_height(6.0).corner_radius(3.0));
+                let bar = ui.add(
+                    ProgressBar::new(cell.progress)
+                        .desired_width(edge_pt - 32.0)
+                        .desired_height(6.0)
+                        .corner_radius(3.0),
+                );
                 look::named(bar, WidgetType::ProgressIndicator, &format!("Progress of {}", cell.label));
             }
         });

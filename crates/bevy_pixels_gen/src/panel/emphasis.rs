@@ -63,8 +63,9 @@ fn inside_brackets(chars: &[char], range: Range<usize>) -> Range<usize> {
     }
     let Some(colon) = range.clone().rev().find(|at| chars[*at] == ':') else { return range };
     let inner = range.start + 1..colon;
+    let is_plain = !inner.is_empty() && !chars[inner.clone()].iter().any(|c| matches!(c, '(' | ')'));
     match bracketed(chars, &inner) {
-        Some((outer, _)) if outer == range && !inner.is_empty() => inner,
+        Some((outer, _)) if outer == range && is_plain => inner,
         _ => range,
     }
 }

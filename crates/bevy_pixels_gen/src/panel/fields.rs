@@ -55,17 +55,21 @@ pub(super) fn optional<T: Numeric>(
     .inner
 }
 
-/// A share from 0 to 1 as a slider in percent.
-pub(super) fn percent(ui: &mut Ui, value: &mut f32, least: f32) -> Response {
-    let number_width = 48.0;
-    ui.spacing_mut().slider_width = (ui.available_width() - number_width - ui.spacing().item_spacing.x).max(40.0);
-    let mut shown = *value * 100.0;
-    let slider = egui::Slider::new(&mut shown, least * 100.0..=100.0).max_decimals(0).suffix(" %");
-    let response = ui.add(slider);
-    if response.changed() {
-        *value = (shown / 100.0).clamp(least, 1.0);
-    }
-    response
+/// A share from 0 to 1 as a slider, and in percent.
+pub(super) fn percent(ui: &mut Ui, value: &mut f32, least: f32, name: &str) -> Response {
+    ui.horizontal(|ui| {
+        let size = Vec2::new(52.0, ui.spacing().interact_size.y);
+        ui.spacing_mut().slider_width = (ui.available_width() - size.x - ui.spacing().item_spacing.x).max(40.0);
+        let (range, mut shown) = (least * 100.0..=100.0, *value * 100.0);
+        let slider = ui.add(egui::Slider::new(&mut shown, range.clone()).show_value(false));
+        let number = DragValue::new(&mut shown).range(range).max_decimals(0).suffix(" %");
+        let number = look::named_number(ui.add_sized(size, number), &format!("{name} in percent"));
+        if slider.changed() || number.changed() {
+            *value = (shown / 100.0).clamp(least, 1.0);
+        }
+        slider
+    })
+    .inner
 }
 
 /// A field for the path of a file that is not in a list; gives the path when Enter ends it.

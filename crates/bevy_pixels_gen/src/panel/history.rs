@@ -73,4 +73,3 @@ fn search_ui(ui: &mut Ui, state: &mut PanelState) -> bool {
     });
     is_new || state.history_kind != before
 }
-

@@ -30,7 +30,9 @@ pub(super) fn init_image_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView
                     |ui| _ = look::one_line(ui, "Variations of this").on_hover_text(path.display().to_string()),
                 );
                 let mut strength = state.request.strength.unwrap_or(Request::DEFAULT_STRENGTH);
-                look::field(ui, "How much may change", |ui| percent(ui, &mut strength, MIN_STRENGTH));
+                look::field(ui, "How much may change", |ui| {
+                    percent(ui, &mut strength, MIN_STRENGTH, "How much may change")
+                });
                 state.request.strength = Some(strength);
             });
         });

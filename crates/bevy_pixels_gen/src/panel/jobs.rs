@@ -17,8 +17,12 @@ pub(super) fn jobs_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView, acti
     let in_state = |state: JobState| view.jobs.iter().filter(move |job| job.state == state);
     for job in in_state(JobState::Failed) {
         let error = job.error.as_deref().unwrap_or("it gave no reason");
-        let text =
-            format!("Job {} (\u{201c}{}\u{201d}) failed. {}", job.id, look::shortened(&job.prompt, 40), look::sentence(error));
+        let text = format!(
+            "Job {} (\u{201c}{}\u{201d}) failed. {}",
+            job.id,
+            look::shortened(&job.prompt, 40),
+            look::sentence(error)
+        );
         look::stable(ui, job.id, |ui| {
             if look::error_box(ui, &text, &format!("Dismiss job {}", job.id)) {
                 actions.push(PanelAction::ForgetJob(job.id));
@@ -142,7 +146,8 @@ fn waiting(ui: &mut Ui, job: &JobView, is_next: bool, actions: &mut Vec<PanelAct
         |ui| {
             cancel(ui, "✖", job, actions);
             let name = format!("Draw job {} next", job.id);
-            if !is_next && look::named(ui.small_button("⏶"), WidgetType::Button, &name).on_hover_text(&name).clicked() {
+            if !is_next && look::named(ui.small_button("⏶"), WidgetType::Button, &name).on_hover_text(&name).clicked()
+            {
                 actions.push(PanelAction::Prioritize(job.id, Priority::High));
             }
         },

@@ -166,7 +166,10 @@ fn boxed(ui: &mut Ui, fill: Color32, stroke: Stroke, contents: impl FnOnce(&mut 
 /// Errors begin in lower case, so that they fit into one another; on their own they are sentences.
 pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    // Paths and names of fields stay what they are.
+    let is_name = text.split_whitespace().next().is_some_and(|word| word.contains(['/', '\\', '_', '.']));
+    let upper = |first: char| if is_name { first.to_string() } else { first.to_uppercase().to_string() };
+    let first = chars.next().map(upper).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?', '"', ':', ')']) || text.is_empty() { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }
@@ -271,6 +274,7 @@ mod tests {
     fn errors_become_sentences() {
         assert_eq!(sentence("the prompt is empty: write one"), "The prompt is empty: write one.");
         assert_eq!(sentence("use \"a b\""), "Use \"a b\"");
+        assert_eq!(sentence("size_px is 7"), "size_px is 7.");
         assert_eq!(sentence(""), "");
     }
 }

@@ -45,7 +45,8 @@ fn summary(request: &Request, library: &LibraryView) -> String {
 /// What the list calls a model.
 pub(super) fn model_name(model: &ModelRef, library: &LibraryView) -> String {
     let known = library.models.iter().find(|choice| choice.model == *model);
-    known.map_or_else(|| model.path().map_or_else(|| "embedded".to_owned(), look::file_name), |known| known.name.clone())
+    known
+        .map_or_else(|| model.path().map_or_else(|| "embedded".to_owned(), look::file_name), |known| known.name.clone())
 }
 
 fn model(ui: &mut Ui, value: &mut ModelRef, library: &LibraryView) -> Response {
@@ -144,7 +145,8 @@ fn library_ui(ui: &mut Ui, library: &LibraryView, actions: &mut Vec<PanelAction>
     });
     if !library.unusable.is_empty() {
         let count = library.unusable.len();
-        let text = if count == 1 { "1 file cannot be used".to_owned() } else { format!("{count} files cannot be used") };
+        let text =
+            if count == 1 { "1 file cannot be used".to_owned() } else { format!("{count} files cannot be used") };
         look::hint(ui, text).on_hover_ui(|ui| {
             ui.set_max_width(360.0);
             for reason in &library.unusable {

@@ -21,7 +21,9 @@ pub(super) fn palette_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView) {
         let art = &mut state.request.pixel_art;
         field(ui, "Palette", |ui| list(ui, &mut art.palette, &view.library));
         swatches_ui(ui, &art.palette, view);
-        if let Some(path) = path_field(ui, &mut state.palette_text, "Palette file", "or a file: colours.hex, .gpl, .png") {
+        if let Some(path) =
+            path_field(ui, &mut state.palette_text, "Palette file", "or a file: colours.hex, .gpl, .png")
+        {
             art.palette = PaletteSource::File(path);
         }
         two_columns(ui, |left, right| {
@@ -31,7 +33,9 @@ pub(super) fn palette_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView) {
             field(right, "Dithering", |ui| dithering(ui, &mut art.dither));
         });
         if art.dither != Dither::None {
-            field(ui, "Strength of dithering", |ui| percent(ui, &mut art.dither_strength, 0.0));
+            field(ui, "Strength of dithering", |ui| {
+                percent(ui, &mut art.dither_strength, 0.0, "Strength of dithering")
+            });
         }
     });
 }

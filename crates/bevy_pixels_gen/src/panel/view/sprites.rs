@@ -56,7 +56,7 @@ pub struct TargetView {
     pub name: Option<String>,
     /// How it was drawn; known of the chosen target only, and only when a model drew it.
     pub request: Option<Arc<Request>>,
-    /// A PNG that looks like it and stays as it is; known of the chosen target only.
+    /// A PNG that looks like it, if possible one that stays when it is replaced; known of the chosen target only.
     pub file: Option<PathBuf>,
 }
 
