@@ -5,8 +5,9 @@ use std::path::Path;
 
 use bevy::asset::LoadState;
 use bevy::prelude::*;
+use bevy_pixels_gen::SpriteSheet;
 use bevy_pixels_gen::generate::{GenJobs, GenerateSprite, GenerateSpriteExt, GenerationFailed};
-use bevy_pixels_gen::pixgen_api::{Kind, ModelRef, Request};
+use bevy_pixels_gen::pixgen_api::{GenPath, Kind, ModelRef, Request};
 
 use crate::world::World;
 
@@ -154,12 +155,33 @@ fn a_path_that_leaves_the_folder() {
     // A file that could be read, if the path were followed.
     image::RgbaImage::new(4, 4).save(world.folder.path().join("x.png")).unwrap();
     let server = world.app.world().resource::<AssetServer>().clone();
-    let handle: Handle<Image> = server.load("gen://../x.png");
+    for path in ["gen://../x.png", "gen://../../etc/passwd"] {
+        let handle: Handle<Image> = server.load(path);
+        (0..10).for_each(|_| world.frame());
+        assert!(!matches!(server.load_state(&handle), LoadState::Loaded));
+        assert_eq!(handle, Handle::default(), "Bevy's answer to a path that it does not follow");
+        assert!(GenPath::parse(path).unwrap_err().to_string().contains("leaves the folder"));
+    }
+    let handle: Handle<SpriteSheet> = server.load("gen://../../x.sprite.ron");
     (0..10).for_each(|_| world.frame());
     assert!(!matches!(server.load_state(&handle), LoadState::Loaded));
-    assert_eq!(handle, Handle::default(), "Bevy's answer to a path that it does not follow");
     world.wish(potion(), "potion");
     world.success();
+}
+
+#[test]
+fn a_sprite_that_claims_to_be_huge() {
+    let mut world = World::with_fake();
+    world.write("gen/huge.png", crate::recipes::huge_png());
+    let handle: Handle<Image> = world.load("gen://huge.png");
+    let error = world.until("the error", |world| {
+        let state = world.app.world().resource::<AssetServer>().load_state(&handle);
+        if let LoadState::Failed(error) = state { Some(error.to_string()) } else { None }
+    });
+    assert!(error.contains("gen://huge.png") && error.contains("30000 × 30000"), "{error}");
+    world.wish(potion(), "huge");
+    world.success();
+    world.until("the new sprite in its place", |world| world.image(&handle).map(|_| ()));
 }
 
 #[test]

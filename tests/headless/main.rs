@@ -1,6 +1,9 @@
 //! Tests of the plugin that need neither a display nor a GPU.
 //!
 //! - `hot_reload`: a generated sprite arrives in the running world under the same handle
+//! - `recipes`: a `.sprite.ron` is drawn, and drawn again when it is edited
+//! - `refresh`: bounds, materials, tilemaps and atlases follow an image that has got another size
+//! - `status`: what overlays and inspectors can read
 //! - `bad_input`: every mistake is answered with a sentence, and the game goes on
 //! - `released`: what a game without the generator gets, and what it does not have to compile
 //! - `tidy`: the documents and the tree agree
@@ -9,6 +12,9 @@
 
 mod bad_input;
 mod hot_reload;
+mod recipes;
+mod refresh;
 mod released;
+mod status;
 mod tidy;
 mod world;

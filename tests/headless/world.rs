@@ -33,15 +33,29 @@ impl World {
 
     /// With the fake model.
     pub(crate) fn with_fake() -> Self {
-        Self::with(|app, folder| {
+        Self::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(1))
+    }
+
+    /// With the fake model over the files of an earlier game. Each denoising step takes `step`.
+    pub(crate) fn with_fake_in(folder: tempfile::TempDir, step: Duration) -> Self {
+        Self::with_fake_and(folder, step, |_| ())
+    }
+
+    /// The same in a game that has more in it.
+    pub(crate) fn with_fake_and(folder: tempfile::TempDir, step: Duration, prepare: impl FnOnce(&mut App)) -> Self {
+        Self::over(folder, |app, folder| {
+            prepare(app);
             let config = EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("gen"))
-                .with_loader(FakeBackend::loader(Duration::from_millis(1)));
+                .with_loader(FakeBackend::loader(step));
             app.insert_resource(GenJobs::start(config).unwrap());
         })
     }
 
     fn with(prepare: impl FnOnce(&mut App, &Path)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), prepare)
+    }
+
+    fn over(folder: tempfile::TempDir, prepare: impl FnOnce(&mut App, &Path)) -> Self {
         let mut app = App::new();
         app.add_plugins((
             PixelsGenPlugin {
@@ -51,7 +65,8 @@ impl World {
                 ..default()
             },
             MinimalPlugins,
-            AssetPlugin::default(), // no watcher: the feature is off
+            // No watcher: the feature is off.
+            AssetPlugin { file_path: folder.path().join("assets").to_str().unwrap().to_owned(), ..default() },
             ImagePlugin::default(),
         ))
         .init_resource::<Seen>()
@@ -106,6 +121,29 @@ impl World {
         let entity = self.app.world_mut().spawn(Sprite::from_image(handle.clone())).id();
         self.until("the sprite's first image", |world| world.image(&handle).map(|_| ()));
         (entity, handle)
+    }
+
+    /// Ends the game and gives its files back.
+    pub(crate) fn close(self) -> tempfile::TempDir {
+        drop(self.app);
+        self.folder
+    }
+
+    /// Writes a file of the game; `path` is relative to its folder.
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let file = self.folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, content).unwrap();
+    }
+
+    /// Starts to load an asset.
+    pub(crate) fn load<A: Asset>(&self, path: &str) -> Handle<A> {
+        self.app.world().resource::<AssetServer>().load(path.to_owned())
+    }
+
+    /// An asset, if it is there.
+    pub(crate) fn asset<A: Asset>(&self, handle: &Handle<A>) -> Option<&A> {
+        self.app.world().resource::<Assets<A>>().get(handle)
     }
 
     pub(crate) fn image(&self, handle: &Handle<Image>) -> Option<Image> {

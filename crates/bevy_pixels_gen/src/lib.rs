@@ -22,17 +22,29 @@
 //! [`commands.generate_sprite(…)`](generate::GenerateSpriteExt). A finished sprite is written to its file and
 //! reloaded under the same handle.
 //!
+//! # Recipes
+//! `knight.sprite.ron` anywhere in the game's assets says what to draw and loads as a [`SpriteSheet`]; see [`recipe`].
+//!
+//! # Systems
+//! [`PixelsGenSystems`] is their order. What the generator is doing can be read in the resource `GenStatus`, which
+//! inspectors and remote tools see by reflection, and in Bevy's diagnostics `pixels_gen/step_ms`, `pixels_gen/queue` and
+//! `pixels_gen/memory_mib`.
+//!
 //! # Features
 //! | feature | adds | default |
 //! |---|---|---|
 //! | `generate` | the engine, jobs, messages, hot reload | yes |
 //! | `panel` | the egui panel | yes |
 //! | `embedded_model` | a small sprite model compiled into the program (32 MiB) | yes |
+//! | `materials` | materials and tilemaps follow a sprite that gets another size; needs Bevy's 2D renderer | yes |
 //! | `cuda`, `cudnn`, `metal` | GPU inference | no |
 //!
-//! With `default-features = false` only the `gen://` reader stays: that is what a released game needs.
+//! With `default-features = false` only the loader of recipes and the `gen://` reader stay: that is what a released game
+//! needs.
 
 mod plugin;
+mod png_limits;
+pub mod recipe;
 mod source;
 
 #[cfg(feature = "generate")]
@@ -41,11 +53,14 @@ pub mod generate;
 pub mod panel;
 #[cfg(feature = "panel")]
 mod panel_window;
+#[cfg(feature = "generate")]
+pub mod refresh;
 
 #[cfg(feature = "panel")]
 pub use panel_window::GenPanel;
 pub use pixgen_api;
 pub use plugin::{PixelsGenPlugin, PixelsGenSystems};
+pub use recipe::SpriteSheet;
 
 /// The README's code compiles.
 #[cfg(all(doctest, feature = "panel"))]

@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use bevy::tasks::{block_on, poll_once};
 use pixgen_api::{DevicePreference, ModelRef};
 
-use crate::source;
+use crate::{recipe, source};
 
 /// Sprites from prompts: the asset source `gen://` and, by feature, the generator and its panel.
 ///
@@ -28,8 +28,11 @@ pub struct PixelsGenPlugin {
     pub model_dirs: Vec<PathBuf>,
     /// Where the model runs.
     pub device: DevicePreference,
-    /// Edge of the placeholder for a sprite that has not been generated, in pixels.
+    /// Edge of the placeholder for a sprite that has not been generated and has no recipe, in pixels.
     pub default_size_px: u32,
+    /// Whether recipes whose sprite is missing or stale are drawn while the game runs, and edits of them noticed. Off,
+    /// a missing sprite is an error, as it is in a build without the feature `generate`.
+    pub bake_recipes: bool,
     /// The key that shows and hides the panel.
     pub toggle_key: KeyCode,
     /// Whether the panel is open at the start.
@@ -45,21 +48,31 @@ impl Default for PixelsGenPlugin {
             model_dirs: vec![PathBuf::from("models")],
             device: DevicePreference::default(),
             default_size_px: 32,
+            bake_recipes: true,
             toggle_key: KeyCode::F10,
             open: false,
         }
     }
 }
 
-/// The order of this crate's systems.
+/// The order of this crate's systems: the first four in `PreUpdate`, one after the other, before Bevy takes in loaded
+/// assets; the last in `PostUpdate`. All but the last are empty in a build without the feature `generate`.
+///
+/// A game's system in `Update` sees what happened in the same frame. One in `PreUpdate` that reads `GenerationDone` runs
+/// `.after(PixelsGenSystems::ReceiveEvents)`; one that asks for a sprite and wants it sent off in the same frame runs
+/// `.before` it. One in `PostUpdate` that uses the bounds of sprites runs after Bevy's `VisibilitySystems::CalculateBounds`.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PixelsGenSystems {
-    /// In `PreUpdate`: takes wishes (messages, panel) to the engine and the engine's events to the world.
-    /// Read `GenerationDone` after it.
+    /// Takes wishes (messages, commands, panel) to the engine and the engine's events to the world.
     ReceiveEvents,
-    /// In `PreUpdate`, after `ReceiveEvents`: reloads the sprites that were replaced.
+    /// Hears from the loader of recipes what is missing or stale, has it drawn, and puts what was drawn beside its recipe.
+    BakeRecipes,
+    /// Reloads the sprites that were replaced, and tells their entities.
     ReloadAssets,
-    /// In `PostUpdate`: refreshes the bounds of entities whose sprite changed its size.
+    /// Brings the resource `GenStatus` and the diagnostics up to date.
+    Measure,
+    /// Refreshes what Bevy derives from an image and does not derive again when the image changes: bounds of sprites,
+    /// materials, tilemaps. After `AssetEventSystems`, before `VisibilitySystems::CalculateBounds`.
     RefreshSprites,
 }
 
@@ -83,7 +96,8 @@ impl PixelsGenPlugin {
     }
 }
 
-fn resolved(folder: &Path) -> PathBuf {
+/// A folder of the game, resolved against Bevy's base path.
+pub(crate) fn resolved(folder: &Path) -> PathBuf {
     let path = FileAssetReader::get_base_path().join(folder);
     // Bevy joins its base path to whatever is relative; a relative base must not be joined twice.
     std::path::absolute(&path).unwrap_or(path)
@@ -101,7 +115,12 @@ impl Plugin for PixelsGenPlugin {
         app.register_asset_source(source::SOURCE, source::builder(self.resolved_gen_dir(), parts::missing(self)));
         app.configure_sets(
             PreUpdate,
-            (PixelsGenSystems::ReceiveEvents, PixelsGenSystems::ReloadAssets)
+            (
+                PixelsGenSystems::ReceiveEvents,
+                PixelsGenSystems::BakeRecipes,
+                PixelsGenSystems::ReloadAssets,
+                PixelsGenSystems::Measure,
+            )
                 .chain()
                 .before(bevy::asset::AssetTrackingSystems),
         );
@@ -119,6 +138,7 @@ impl Plugin for PixelsGenPlugin {
             );
         }
         parts::finish(self, app);
+        recipe::add_to(self, app);
     }
 
     fn cleanup(&self, app: &mut App) {
@@ -152,11 +172,12 @@ mod parts {
     use crate::source::Missing;
 
     pub(super) fn missing(plugin: &PixelsGenPlugin) -> Missing {
-        Missing::Placeholder(generate::placeholder_png(plugin.default_size_px))
+        Missing::Placeholder { default_size_px: plugin.default_size_px, draw: generate::placeholder_png }
     }
 
     pub(super) fn finish(plugin: &PixelsGenPlugin, app: &mut App) {
         generate::add_to(plugin, app);
+        crate::refresh::add_to(app);
         #[cfg(feature = "panel")]
         crate::panel_window::add_to(plugin, app);
     }

@@ -7,6 +7,9 @@ use bevy::asset::io::file::FileAssetReader;
 use bevy::asset::io::{AssetReader, AssetReaderError, AssetSourceBuilder, PathStream, Reader, VecReader};
 use bevy::asset::meta::{AssetAction, AssetMeta, AssetMetaDyn};
 use bevy::image::{ImageLoader, ImageLoaderSettings, ImageSampler};
+use pixgen_api::{Request, recipe_file};
+
+use crate::png_limits::{self, MAX_FILE_BYTES, read_at_most};
 
 /// The name of the source: `gen://…`.
 pub(crate) const SOURCE: &str = "gen";
@@ -14,9 +17,14 @@ pub(crate) const SOURCE: &str = "gen";
 /// What the reader does about a sprite that has not been generated.
 #[derive(Clone, Debug)]
 pub(crate) enum Missing {
-    /// Show this PNG in its place: a build with the generator.
+    /// Show a PNG of the wanted edge in its place: a build with the generator.
     #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator fills the placeholder in"))]
-    Placeholder(Vec<u8>),
+    Placeholder {
+        /// Edge for a sprite without a recipe beside it, in pixels.
+        default_size_px: u32,
+        /// Draws it.
+        draw: fn(u32) -> Vec<u8>,
+    },
     /// Fail, and say how to make it: a build without.
     #[cfg_attr(feature = "generate", expect(dead_code, reason = "a generator never leaves a sprite out"))]
     Error,
@@ -41,6 +49,14 @@ impl GenReader {
     fn new(folder: PathBuf, missing: Missing) -> Self {
         Self { files: FileAssetReader::new(folder), missing, meta: nearest_meta() }
     }
+
+    /// Edge of the sprite that a recipe beside the PNG asks for.
+    async fn recipe_size_px(&self, png: &Path) -> Option<u32> {
+        let recipe = recipe_file(png)?;
+        let reader = self.files.read(&recipe).await.ok()?;
+        let text = read_at_most(reader, pixgen_api::MAX_RECIPE_BYTES).await.ok()?;
+        Request::from_recipe(&text).ok().map(|request| request.size_px)
+    }
 }
 
 /// Loader settings that keep pixels crisp, whatever the game's default sampler is.
@@ -64,27 +80,33 @@ fn inside(path: &Path) -> Result<(), AssetReaderError> {
     }
 }
 
-async fn whole(mut reader: impl Reader) -> Result<VecReader, AssetReaderError> {
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).await?;
-    Ok(VecReader::new(bytes))
+async fn whole(reader: impl Reader, path: &Path) -> Result<VecReader, AssetReaderError> {
+    let bytes = read_at_most(reader, MAX_FILE_BYTES).await;
+    let checked = bytes.and_then(|bytes| png_limits::check(&bytes).map(|()| bytes));
+    checked.map(VecReader::new).map_err(|error| {
+        let message = format!("gen://{} cannot be read: {error}", path.display());
+        AssetReaderError::Io(io::Error::new(error.kind(), message).into())
+    })
 }
 
 impl AssetReader for GenReader {
     async fn read<'a>(&'a self, path: &'a Path) -> Result<impl Reader + 'a, AssetReaderError> {
         inside(path)?;
         match (self.files.read(path).await, &self.missing) {
-            (Ok(reader), _) => whole(reader).await,
-            (Err(AssetReaderError::NotFound(_)), Missing::Placeholder(png)) if is_png(path) => {
-                Ok(VecReader::new(png.clone()))
+            (Ok(reader), _) => whole(reader, path).await,
+            (Err(AssetReaderError::NotFound(_)), Missing::Placeholder { default_size_px, draw }) if is_png(path) => {
+                let size_px = self.recipe_size_px(path).await.unwrap_or(*default_size_px);
+                Ok(VecReader::new(draw(size_px)))
             }
             (Err(AssetReaderError::NotFound(file)), Missing::Error) if is_png(path) => {
                 let message = format!(
                     "the sprite gen://{} has not been generated: {} does not exist; make it with `dgx-pixels generate \
-                     KIND PROMPT --output {}`, or in a build with the feature `generate`",
+                     KIND PROMPT --output {}`, from a recipe beside it with `dgx-pixels bake {}`, or in a build with the \
+                     feature `generate`",
                     path.display(),
                     file.display(),
                     file.display(),
+                    file.parent().unwrap_or(Path::new("DIR")).display(),
                 );
                 Err(AssetReaderError::Io(io::Error::new(io::ErrorKind::NotFound, message).into()))
             }
@@ -95,7 +117,7 @@ impl AssetReader for GenReader {
     async fn read_meta<'a>(&'a self, path: &'a Path) -> Result<impl Reader + 'a, AssetReaderError> {
         inside(path)?;
         match self.files.read_meta(path).await {
-            Ok(reader) => whole(reader).await,
+            Ok(reader) => whole(reader, path).await,
             Err(AssetReaderError::NotFound(_)) if is_png(path) => Ok(VecReader::new(self.meta.clone())),
             Err(error) => Err(error),
         }

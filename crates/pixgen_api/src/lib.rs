@@ -13,6 +13,7 @@ mod limits;
 mod model;
 mod pixel_art;
 mod priority;
+mod recipe;
 mod request;
 mod seamless;
 mod sheet;
@@ -32,6 +33,7 @@ pub use pixel_art::{
     Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
 };
 pub use priority::Priority;
+pub use recipe::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, baked_file, recipe_file};
 pub use request::{Request, RequestError, SchedulerKind};
 pub use seamless::Seamless;
 pub use sheet::{

@@ -16,7 +16,7 @@ use crate::loaded::{Loaded, Slot};
 use crate::pace::Pace;
 use crate::picture::{fit_square, flattened};
 use crate::queue::{Job, Queue};
-use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights};
+use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights, recipe_hash};
 
 /// What a picture with transparency stands on for a model that knows none: what prompts ask for as background.
 const GROUND: [u8; 3] = [255; 3];
@@ -52,6 +52,8 @@ pub(crate) fn draw(
     for warning in &plan.warnings {
         reporter.report(EventKind::Warning(warning.clone()))?;
     }
+    // The recipe is what was asked for; seed and defaults are this drawing's.
+    let recipe = recipe_hash(&job.entry.request)?;
     // The seed is settled: after a restart the rest is drawn with it.
     job.entry.request.seed = Some(plan.seed);
     let mut images = drawn_before(job, store);
@@ -70,7 +72,10 @@ pub(crate) fn draw(
                 loaded.backend.info().name
             )))?;
         }
-        let provenance = Provenance::of(&plan, image, loaded.fingerprint.clone(), inputs.described.clone());
+        let provenance = Provenance {
+            recipe: Some(recipe.clone()),
+            ..Provenance::of(&plan, image, loaded.fingerprint.clone(), inputs.described.clone())
+        };
         let generated = store.save(&sprite, &provenance)?;
         job.entry.finished.push(generated.hash.clone());
         // It gets on: what interrupts it now is another matter.

@@ -13,7 +13,7 @@
 //!   whether it can be drawn.
 //! - `backend`, `loaded`, `sdxl`, `fake`, `device`, `embedded`, `fingerprint`: what draws.
 //! - `finish`, `picture`: from painted frames to a sprite, and pictures that users give.
-//! - `store`, `history`, `files`, `provenance`, `foreign`: what was drawn, and what it says of itself.
+//! - `store`, `history`, `files`, `provenance`, `recipe`, `foreign`: what was drawn, and what it says of itself.
 //! - `catalog`: which models and LoRAs there are.
 
 mod backend;
@@ -41,6 +41,7 @@ mod plan;
 mod preflight;
 mod provenance;
 mod queue;
+mod recipe;
 mod sdxl;
 mod store;
 mod worker;
@@ -58,4 +59,5 @@ pub use plan::Plan;
 pub use preflight::Preflight;
 pub use provenance::{Input, InputRole, Provenance, Recovered};
 pub use queue::JobStatus;
+pub use recipe::{Bake, bake_of, recipe_hash};
 pub use store::Store;

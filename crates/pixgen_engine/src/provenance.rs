@@ -2,8 +2,8 @@
 //!
 //! Text chunks: `pixgen_request` (the request as RON: draw it again), `parameters` (what other tools read,
 //! in the AUTOMATIC1111 format), `pixgen_model` (fingerprint of the weights), `pixgen_inputs` (hashes of the LoRAs, the
-//! autoencoder and the pictures that it began with), `Software`, and `DigitalSourceType`, the IPTC term that says a
-//! picture was made by a trained model.
+//! autoencoder and the pictures that it began with), `pixgen_recipe` (hash of the recipe as it was asked for), `Software`,
+//! and `DigitalSourceType`, the IPTC term that says a picture was made by a trained model.
 
 use std::io::Cursor;
 
@@ -20,6 +20,8 @@ const MADE_BY_A_MODEL: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/tr
 const MAX_TEXT_BYTES: usize = 1 << 20;
 /// The request as RON.
 const REQUEST: &str = "pixgen_request";
+/// Hash of the recipe.
+const RECIPE: &str = "pixgen_recipe";
 /// What other tools write and read.
 const PARAMETERS: &str = "parameters";
 
@@ -72,13 +74,15 @@ pub struct Provenance {
     pub native_size_px: u32,
     /// The other files that it was drawn with.
     pub inputs: Vec<Input>,
+    /// Hash of the request as it was asked for, before any default was filled in: tells whether a recipe has changed.
+    pub recipe: Option<String>,
 }
 
 impl Provenance {
-    /// The provenance of image `image` of a plan.
+    /// The provenance of image `image` of a plan, without the recipe.
     #[must_use]
     pub fn of(plan: &Plan, image: u32, model: String, inputs: Vec<Input>) -> Self {
-        Self { request: plan.single(image), model, native_size_px: plan.native_size_px, inputs }
+        Self { request: plan.single(image), model, native_size_px: plan.native_size_px, inputs, recipe: None }
     }
 
     fn parameters(&self) -> String {
@@ -134,6 +138,9 @@ impl Provenance {
         if !self.inputs.is_empty() {
             chunks.push(("pixgen_inputs", ron_of(&self.inputs)?));
         }
+        if let Some(hash) = &self.recipe {
+            chunks.push((RECIPE, hash.clone()));
+        }
         if let Some(animation) = &request.animation {
             chunks.push(("pixgen_frames", animation.frames.to_string()));
         }
@@ -186,6 +193,14 @@ impl Provenance {
             inputs: Vec::new(),
             notes: foreign.notes,
         }))
+    }
+
+    /// Hash of the recipe that a PNG was drawn for, or `None` when the PNG does not say.
+    ///
+    /// # Errors
+    /// When the bytes are no PNG.
+    pub(crate) fn recipe_of(png: &[u8]) -> Result<Option<String>, EngineError> {
+        Ok(Texts::read(png)?.get(RECIPE).map(str::to_owned))
     }
 
     /// Columns and rows of a PNG, from its header.
@@ -267,8 +282,13 @@ mod tests {
     fn the_request_comes_back_from_the_png_with_its_pixels() {
         let mut request = Request::new(Kind::Item, "une clé dorée, 金の鍵");
         request.seed = Some(9);
-        let provenance =
-            Provenance { request: request.clone(), model: "m abc".to_owned(), native_size_px: 16, inputs: Vec::new() };
+        let provenance = Provenance {
+            request: request.clone(),
+            model: "m abc".to_owned(),
+            native_size_px: 16,
+            inputs: Vec::new(),
+            recipe: None,
+        };
         let sprite = RgbaImage::from_fn(5, 3, |x, y| image::Rgba([x as u8, y as u8, 200, 255]));
         let png = provenance.encode(&sprite).unwrap();
         assert_eq!(Provenance::request_of(&png).unwrap(), Some(request));
@@ -298,6 +318,7 @@ mod tests {
             model: "m".to_owned(),
             native_size_px: 4,
             inputs: vec![input.clone()],
+            recipe: None,
         };
         let png = provenance.encode(&RgbaImage::new(4, 4)).unwrap();
         let recovered = Provenance::recover(&png).unwrap().unwrap();

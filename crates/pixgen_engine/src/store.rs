@@ -35,6 +35,12 @@ impl Store {
         Self { data_dir: data_dir.to_owned(), gen_dir: gen_dir.to_owned(), index: Arc::default() }
     }
 
+    /// The same history with another folder of accepted sprites.
+    #[must_use]
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        Self { gen_dir: folder.to_owned(), ..self.clone() }
+    }
+
     /// The folder of everything that was ever drawn, one PNG each, named by its SHA-256.
     #[must_use]
     pub fn history_dir(&self) -> PathBuf {
@@ -198,6 +204,7 @@ mod tests {
             model: "m".to_owned(),
             native_size_px: 2,
             inputs: Vec::new(),
+            recipe: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! `commands.generate_sprite(…)`: asking for a sprite from game code.
+//! `commands.generate_sprite(…)`: asking for a sprite from game code, and thinking better of it.
 
 use bevy::prelude::*;
 use pixgen_api::{GenPath, JobId, Request};
@@ -11,6 +11,9 @@ pub trait GenerateSpriteExt {
     /// Has a sprite drawn into `target` (`None` only fills the history), and returns the number by which the
     /// job's messages name it.
     fn generate_sprite(&mut self, request: Request, target: Option<GenPath>) -> JobId;
+
+    /// Stops a job: one that waits at once, one that runs at its next step. One that has ended is left alone.
+    fn cancel_generation(&mut self, job: JobId);
 }
 
 impl GenerateSpriteExt for Commands<'_, '_> {
@@ -24,5 +27,13 @@ impl GenerateSpriteExt for Commands<'_, '_> {
             }
         });
         job
+    }
+
+    fn cancel_generation(&mut self, job: JobId) {
+        self.queue(move |world: &mut World| {
+            if let Some(jobs) = world.get_resource::<GenJobs>() {
+                jobs.cancel(job);
+            }
+        });
     }
 }

@@ -1,12 +1,12 @@
 //! The jobs of this game: what was asked for, how far it is, what came of it, and the way back.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
-use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo};
+use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Store};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
@@ -112,6 +112,7 @@ fn settle<T>(stack: &mut Vec<Change>, result: Result<T, EngineError>) -> Result<
 /// What a frame's events came to.
 #[derive(Debug)]
 pub(super) enum Outcome {
+    Started { job: JobId, target: Option<GenPath> },
     Progress { job: JobId, image: u32, step: u32, steps: u32 },
     Done { job: JobId, target: Option<GenPath>, images: Vec<Generated> },
     Failed { job: JobId, target: Option<GenPath>, error: String },
@@ -119,6 +120,8 @@ pub(super) enum Outcome {
 }
 
 /// The generator's jobs, its finished sprites, and undo. Everything here returns at once.
+///
+/// It owns a thread, which reflection cannot make or copy: inspectors read [`GenStatus`](super::GenStatus) instead.
 #[derive(Resource, Debug)]
 pub struct GenJobs {
     engine: Engine,
@@ -156,6 +159,14 @@ impl GenJobs {
     pub fn submit(&mut self, request: Request, target: Option<GenPath>) -> JobId {
         let id = JobId::fresh();
         self.submit_as(id, request, target);
+        id
+    }
+
+    /// The same, in its turn among waiting jobs of more or less urgency.
+    pub fn submit_at(&mut self, priority: Priority, request: Request, target: Option<GenPath>) -> JobId {
+        let id = JobId::fresh();
+        self.records.push(JobRecord::new(id, request.clone(), target));
+        self.engine.submit_with(id, request, JobOptions { priority, tag: None });
         id
     }
 
@@ -273,6 +284,11 @@ impl GenJobs {
         &self.engine
     }
 
+    /// The history together with another folder of accepted sprites: that of recipes outside `gen://`.
+    pub(crate) fn store_in(&self, folder: &Path) -> Store {
+        self.engine.store().in_folder(folder)
+    }
+
     /// The folder behind `gen://`.
     #[must_use]
     pub fn gen_dir(&self) -> PathBuf {
@@ -320,6 +336,7 @@ impl GenJobs {
             EventKind::Started => {
                 record.state = JobState::Running;
                 record.started = Some(Instant::now());
+                outcomes.push(Outcome::Started { job, target: record.target.clone() });
             }
             EventKind::Step { image, step, steps, .. } => {
                 record.first_step.get_or_insert_with(Instant::now);

@@ -12,6 +12,15 @@ pub struct GenerateSprite {
     pub target: Option<GenPath>,
 }
 
+/// A job's turn has come. Jobs that were asked for by message get their number to the game in this way.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+pub struct GenerationStarted {
+    /// The job.
+    pub job: JobId,
+    /// The sprite that is to be drawn.
+    pub target: Option<GenPath>,
+}
+
 /// A denoising step is done.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 pub struct GenerationProgress {
@@ -60,6 +69,6 @@ pub struct GenerationCancelled {
 pub struct SpriteGenerated {
     /// The entity with the `Sprite`.
     pub entity: Entity,
-    /// Its file below `gen://`.
+    /// Its file below `gen://`; the PNG of a recipe, below the folder that the recipe was loaded from.
     pub path: GenPath,
 }

@@ -8,15 +8,18 @@ mod commands;
 mod jobs;
 mod messages;
 mod placeholder;
+mod status;
 mod systems;
 
 pub use commands::GenerateSpriteExt;
 pub use jobs::{Finished, GenJobs, JobRecord};
 pub use messages::{
-    GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, SpriteGenerated,
+    GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, GenerationStarted,
+    SpriteGenerated,
 };
 pub use pixgen_engine::{self as engine, EngineConfig, FakeBackend};
 pub(crate) use placeholder::placeholder_png;
+pub use status::{GenStatus, MEMORY, QUEUE_LENGTH, STEP_TIME};
 pub(crate) use systems::add_to;
 #[cfg(feature = "panel")]
 pub(crate) use systems::gen_path;

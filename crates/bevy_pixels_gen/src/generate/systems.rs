@@ -1,21 +1,21 @@
 //! The systems between the engine's events and the game's world.
 
-use bevy::asset::{AssetEventSystems, AssetServer};
-use bevy::camera::visibility::VisibilitySystems;
-use bevy::platform::collections::HashSet;
+use bevy::asset::AssetServer;
 use bevy::prelude::*;
 use pixgen_api::{GenPath, JobId};
 use pixgen_engine::EngineConfig;
 
 use super::jobs::Outcome;
 use super::{
-    GenJobs, GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, SpriteGenerated,
+    GenJobs, GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress,
+    GenerationStarted, SpriteGenerated, status,
 };
 use crate::{PixelsGenPlugin, PixelsGenSystems};
 
 /// Adds messages and systems, and starts the engine unless the game has put its own [`GenJobs`] there.
 pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
     app.add_message::<GenerateSprite>()
+        .add_message::<GenerationStarted>()
         .add_message::<GenerationProgress>()
         .add_message::<GenerationDone>()
         .add_message::<GenerationFailed>()
@@ -31,15 +31,8 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         .add_systems(
             PreUpdate,
             refuse_wishes.in_set(PixelsGenSystems::ReceiveEvents).run_if(not(resource_exists::<GenJobs>)),
-        )
-        .add_systems(
-            PostUpdate,
-            refresh_sprites
-                .run_if(resource_exists::<Messages<AssetEvent<Image>>>)
-                .in_set(PixelsGenSystems::RefreshSprites)
-                .after(AssetEventSystems)
-                .before(VisibilitySystems::CalculateBounds),
         );
+    status::add_to(app);
     if !app.world().contains_resource::<GenJobs>() {
         let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir());
         match GenJobs::start(config) {
@@ -70,6 +63,7 @@ fn refuse_wishes(mut wishes: MessageReader<GenerateSprite>, mut failed: MessageW
 
 fn receive_events(
     mut jobs: ResMut<GenJobs>,
+    mut started: MessageWriter<GenerationStarted>,
     mut progress: MessageWriter<GenerationProgress>,
     mut done: MessageWriter<GenerationDone>,
     mut failed: MessageWriter<GenerationFailed>,
@@ -83,6 +77,9 @@ fn receive_events(
     jobs.receive(&mut outcomes);
     for outcome in outcomes {
         match outcome {
+            Outcome::Started { job, target } => {
+                started.write(GenerationStarted { job, target });
+            }
             Outcome::Progress { job, image, step, steps } => {
                 progress.write(GenerationProgress { job, image, step, steps });
             }
@@ -125,21 +122,4 @@ pub(crate) fn gen_path(sprite: &Sprite) -> Option<GenPath> {
     let path = sprite.image.path()?;
     let from_us = path.source().as_str() == Some(crate::source::SOURCE);
     if from_us { GenPath::parse(path.path().to_str()?).ok() } else { None }
-}
-
-/// Bevy computes a sprite's bounds when the `Sprite` changes, not when its image does: an image of another size
-/// would be culled and picked by its old one.
-fn refresh_sprites(mut events: MessageReader<AssetEvent<Image>>, mut sprites: Query<&mut Sprite>) {
-    let modified: HashSet<AssetId<Image>> = events
-        .read()
-        .filter_map(|event| if let AssetEvent::Modified { id } = event { Some(*id) } else { None })
-        .collect();
-    if modified.is_empty() {
-        return;
-    }
-    for mut sprite in &mut sprites {
-        if modified.contains(&sprite.image.id()) {
-            sprite.set_changed();
-        }
-    }
 }

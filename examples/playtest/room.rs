@@ -1,30 +1,13 @@
-//! A small room to try the generator in: `cargo run --example playtest`.
-//!
-//! Walk with the arrow keys or WASD. F10 shows and hides the panel: choose a sprite from the list or click it in
-//! the world, type a prompt, press Generate, and the sprite changes while the game goes on.
-//!
-//! The room works on a copy of `assets/gen` in `target/playtest`, so the baked sprites stay as they are. Without a
-//! display or a graphics adapter the same world runs headless: it generates one sprite, shows that it arrived in the
-//! world, and says where the PNG is.
-
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever started it")]
+//! The room of the playtest: a hero, monsters, props and loot, all from `gen://`.
 
 use std::fs;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use bevy::app::{PanicHandlerPlugin, ScheduleRunnerPlugin};
-use bevy::asset::AssetPlugin;
 use bevy::asset::io::file::FileAssetReader;
-use bevy::image::ImagePlugin;
 use bevy::prelude::*;
-use bevy::window::WindowResolution;
-use bevy_egui::input::egui_wants_any_keyboard_input;
-use bevy_egui::{EguiGlobalSettings, EguiPlugin};
-use bevy_pixels_gen::generate::{GenerateSprite, GenerationDone, GenerationFailed, SpriteGenerated};
-use bevy_pixels_gen::pixgen_api::{GenPath, Kind, Request};
+use bevy_egui::EguiGlobalSettings;
+use bevy_pixels_gen::generate::SpriteGenerated;
 use bevy_pixels_gen::{GenPanel, PixelsGenPlugin};
 
 /// Edge of a tile and of most sprites, in pixels.
@@ -33,80 +16,18 @@ const TILE_PX: f32 = 32.0;
 const ZOOM: f32 = 2.0;
 /// The room in tiles, walls included. The panel covers the left of the window, so the room stands to the right.
 const ROOM: IVec2 = IVec2::new(13, 10);
-const WINDOW_PX: UVec2 = UVec2::new(1280, 720);
 
-fn main() -> AppExit {
-    match graphics() {
-        Ok(mut app) => app.run(),
-        Err(reason) => {
-            println!("No window: {reason}. Running the world headless.");
-            headless().run()
-        }
-    }
-}
-
-/// The game in a window, or why there cannot be one.
-fn graphics() -> Result<App, String> {
-    // wgpu and winit answer a missing adapter or display with a panic; asking first keeps the answer to one line.
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapter = bevy::tasks::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
-    adapter.map_err(|_| "there is no graphics adapter".to_owned())?;
-
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let app = catch_unwind(AssertUnwindSafe(windowed));
-    std::panic::set_hook(hook);
-    app.map_err(|_| "there is no display".to_owned())
-}
-
-fn windowed() -> App {
-    let mut app = App::new();
-    app.add_plugins((
-        plugin(),
-        // The panic hook belongs to `graphics` while the window is tried out.
-        DefaultPlugins.build().disable::<PanicHandlerPlugin>().set(WindowPlugin {
-            primary_window: Some(Window {
-                title: "playtest".into(),
-                resolution: WindowResolution::new(WINDOW_PX.x, WINDOW_PX.y),
-                ..default()
-            }),
-            ..default()
-        }),
-        EguiPlugin::default(),
-    ))
-    .insert_resource(ClearColor(Color::srgb_u8(24, 22, 30)))
-    .add_systems(Startup, camera)
-    .add_systems(Update, walk.run_if(not(egui_wants_any_keyboard_input)))
-    .add_systems(Update, first_target);
-    room(&mut app);
-    app
-}
-
-fn headless() -> App {
-    let mut app = App::new();
-    app.add_plugins((
-        plugin(),
-        MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_secs_f64(1.0 / 60.0))),
-        AssetPlugin::default(),
-        ImagePlugin::default(),
-    ))
-    .add_systems(Startup, ask_for_a_sprite)
-    .add_systems(Update, report);
-    room(&mut app);
-    app
-}
-
-/// The plugin over a copy of the baked sprites.
-fn plugin() -> PixelsGenPlugin {
+/// The plugin over a copy of the baked sprites in `target`, so that the baked ones stay as they are.
+pub(crate) fn plugin(name: &str) -> PixelsGenPlugin {
     let base = std::path::absolute(FileAssetReader::get_base_path()).unwrap_or_default();
-    let playground = base.join("target/playtest");
+    let playground = base.join("target").join(name);
     let gen_dir = playground.join("gen");
     if let Err(error) =
         fs::remove_dir_all(&gen_dir).or_else(ignore_missing).and_then(|()| copy(&base.join("assets/gen"), &gen_dir))
     {
         eprintln!("The baked sprites could not be copied to {}: {error}", gen_dir.display());
     }
-    PixelsGenPlugin { gen_dir, data_dir: playground.join(".pixgen"), open: true, ..default() }
+    PixelsGenPlugin { gen_dir, data_dir: playground.join(".pixgen"), ..default() }
 }
 
 fn ignore_missing(error: io::Error) -> io::Result<()> {
@@ -127,11 +48,9 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-// --- The room -------------------------------------------------------------------------------------------------
-
 /// Walks by keyboard.
 #[derive(Component)]
-struct Hero;
+pub(crate) struct Hero;
 
 /// Walks by itself, from one random point to the next.
 #[derive(Component)]
@@ -148,13 +67,14 @@ struct Floats {
 
 /// Where something stands on the floor, in sprite pixels; the picture may hop above it.
 #[derive(Component)]
-struct Stands(Vec2);
+pub(crate) struct Stands(Vec2);
 
 /// How far it has walked, in sprite pixels: what makes it hop.
 #[derive(Component, Default)]
-struct Walked(f32);
+pub(crate) struct Walked(f32);
 
-fn room(app: &mut App) {
+/// Adds the room and everything that moves in it.
+pub(crate) fn add_to(app: &mut App) {
     app.add_systems(Startup, furnish)
         .add_systems(Update, (wander.run_if(not(picking)), float, (place, flash).chain()))
         .add_observer(glow);
@@ -170,7 +90,8 @@ fn tile(x: i32, y: i32) -> Vec2 {
     (Vec2::new(x as f32, y as f32) - (ROOM.as_vec2() - 1.0) / 2.0) * TILE_PX
 }
 
-fn camera(mut commands: Commands, mut egui: ResMut<EguiGlobalSettings>) {
+/// The camera of the game in a window.
+pub(crate) fn camera(mut commands: Commands, mut egui: ResMut<EguiGlobalSettings>) {
     egui.enable_ime = true;
     // The room's centre lies right of the window's, beside the panel.
     let shift = Vec3::new(-84.0, 0.0, 0.0);
@@ -250,7 +171,8 @@ fn step(stands: &mut Stands, walked: &mut Walked, sprite: &mut Sprite, by: Vec2)
     stands.0 = goal;
 }
 
-fn walk(
+/// Lets the hero walk by keyboard.
+pub(crate) fn walk(
     keys: Res<ButtonInput<KeyCode>>,
     time: Res<Time>,
     mut heroes: Query<(&mut Stands, &mut Walked, &mut Sprite), With<Hero>>,
@@ -317,60 +239,6 @@ fn flash(time: Res<Time>, mut commands: Commands, mut all: Query<(Entity, &mut G
         sprite.color = Color::srgb(1.0 + rest * 2.0, 1.0 + rest * 2.0, 1.0 + rest * 2.0);
         if glows.0.is_finished() {
             commands.entity(entity).remove::<Glows>();
-        }
-    }
-}
-
-/// The panel starts with the hero as its target.
-fn first_target(mut panel: ResMut<GenPanel>, mut done: Local<bool>) {
-    if !*done {
-        *done = true;
-        panel.state.target = GenPath::parse("hero/knight.png").ok();
-        panel.state.request.kind = Kind::Character;
-    }
-}
-
-// --- Without a window -----------------------------------------------------------------------------------------
-
-fn potion() -> (Request, GenPath) {
-    let request = Request { seed: Some(1), ..Request::new(Kind::Item, "a green potion in a round flask") };
-    #[expect(clippy::unwrap_used, reason = "a literal")]
-    (request, GenPath::parse("items/potion.png").unwrap())
-}
-
-fn ask_for_a_sprite(mut wishes: MessageWriter<GenerateSprite>) {
-    let (request, target) = potion();
-    println!("Generating \"{}\" into gen://{target} …", request.prompt);
-    wishes.write(GenerateSprite { request, target: Some(target) });
-}
-
-fn report(
-    mut done: MessageReader<GenerationDone>,
-    mut failed: MessageReader<GenerationFailed>,
-    mut changes: MessageReader<AssetEvent<Image>>,
-    mut waiting: Local<Option<PathBuf>>,
-    assets: Res<AssetServer>,
-    time: Res<Time>,
-    mut exit: MessageWriter<AppExit>,
-) {
-    for failure in failed.read() {
-        eprintln!("The sprite failed: {}", failure.error);
-        exit.write(AppExit::error());
-    }
-    if let Some(done) = done.read().next() {
-        *waiting = done.images.first().map(|image| image.file.clone());
-    }
-    let (_, target) = potion();
-    let ours = assets.get_handle::<Image>(target.asset_path());
-    for change in changes.read() {
-        if let AssetEvent::Modified { id } = change
-            && ours.as_ref().is_some_and(|handle| handle.id() == *id)
-            && let Some(file) = waiting.take()
-        {
-            let shown = FileAssetReader::get_base_path().join("target/playtest/gen").join(target.as_str());
-            println!("The sprite arrived in the world after {:.1} s: {}", time.elapsed_secs(), shown.display());
-            println!("Its history entry, with prompt and seed in the PNG: {}", file.display());
-            exit.write(AppExit::Success);
         }
     }
 }

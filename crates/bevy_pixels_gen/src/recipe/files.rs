@@ -1,0 +1,77 @@
+//! Where recipes and their PNGs stand on the disk, and whether they have changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bevy::asset::AssetPath;
+use bevy::asset::io::AssetSourceId;
+use pixgen_api::baked_file;
+
+use crate::source::SOURCE;
+
+/// The folders behind the two asset sources whose recipes have files.
+#[derive(Clone, Debug)]
+pub(super) struct Roots {
+    /// Behind the default source.
+    pub(super) assets: PathBuf,
+    /// Behind `gen://`.
+    pub(super) gen_dir: PathBuf,
+}
+
+impl Roots {
+    /// The folder of an asset source; `None` for one that belongs to somebody else (embedded, the web …).
+    pub(super) fn of(&self, source: &AssetSourceId<'_>) -> Option<&Path> {
+        match source {
+            AssetSourceId::Default => Some(&self.assets),
+            AssetSourceId::Name(name) => (&**name == SOURCE).then_some(self.gen_dir.as_path()),
+        }
+    }
+
+    /// The files of a recipe.
+    pub(super) fn files(&self, recipe: &AssetPath<'_>) -> Option<Files> {
+        let root = self.of(recipe.source())?.to_owned();
+        let recipe = root.join(recipe.path());
+        Some(Files { baked: baked_file(&recipe)?, recipe, root })
+    }
+}
+
+/// The files of one recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    /// The folder of its asset source.
+    pub(super) root: PathBuf,
+    /// The recipe.
+    pub(super) recipe: PathBuf,
+    /// The PNG beside it.
+    pub(super) baked: PathBuf,
+}
+
+/// When a file was written and how long it is; `None` when it does not exist.
+type Stamp = Option<(SystemTime, u64)>;
+
+/// How the files of a recipe looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamps {
+    recipe: Stamp,
+    baked: Stamp,
+}
+
+impl Stamps {
+    /// Length of the PNG, in bytes.
+    pub(super) fn baked_bytes(&self) -> u64 {
+        self.baked.map_or(0, |(_, bytes)| bytes)
+    }
+}
+
+impl Files {
+    /// How they look now.
+    pub(super) fn stamps(&self) -> Stamps {
+        Stamps { recipe: stamp(&self.recipe), baked: stamp(&self.baked) }
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let data = fs::metadata(file).ok()?;
+    Some((data.modified().ok()?, data.len()))
+}

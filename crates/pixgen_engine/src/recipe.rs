@@ -1,0 +1,125 @@
+//! Whether a baked PNG is what its recipe asks for.
+//!
+//! Every PNG carries the hash of the request that it was drawn for. A recipe whose hash is another one has been edited
+//! since: its bake is stale.
+
+use std::collections::BTreeMap;
+
+use pixgen_api::Request;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::files::hex;
+use crate::{EngineError, Provenance};
+
+/// What a PNG beside a recipe is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bake {
+    /// Drawn for this very recipe.
+    Fresh,
+    /// Drawn for another recipe: this one has been edited.
+    Stale,
+    /// Not drawn by us, or painted over with a tool that dropped what we wrote into the file. It is somebody's work,
+    /// and nothing replaces it unasked.
+    ByHand,
+}
+
+/// A name for what a recipe asks for, whatever its layout and comments: SHA-256 in hexadecimal.
+///
+/// Only fields that differ from their default count, so that a new field with a neutral default makes no bake stale.
+///
+/// # Errors
+/// When the request cannot be written down (its model folder is no UTF-8).
+pub fn recipe_hash(request: &Request) -> Result<String, EngineError> {
+    let value = |request: &Request| {
+        serde_json::to_value(request)
+            .map_err(|e| EngineError::Png { path: "the recipe's hash".to_owned(), reason: e.to_string() })
+    };
+    let mut fields = BTreeMap::new();
+    differences("", &value(request)?, &value(&Request::default())?, &mut fields);
+    let mut hasher = Sha256::new();
+    for (name, value) in fields {
+        hasher.update(format!("{name}={value}\n"));
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Collects the fields of `value` that are not as in `default`, by their dotted names.
+fn differences(name: &str, value: &Value, default: &Value, found: &mut BTreeMap<String, String>) {
+    match (value, default) {
+        (Value::Object(fields), Value::Object(defaults)) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                differences(&name, value, defaults.get(field).unwrap_or(&Value::Null), found);
+            }
+        }
+        _ if value == default => {}
+        _ => {
+            found.insert(name.to_owned(), value.to_string());
+        }
+    }
+}
+
+/// What the PNG beside a recipe is.
+///
+/// # Errors
+/// When the bytes are no PNG, or what it says about itself is damaged.
+pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
+    let Some(request) = Provenance::request_of(png)? else { return Ok(Bake::ByHand) };
+    let is_fresh = Provenance::recipe_of(png)?.as_deref() == Some(recipe_hash(recipe)?.as_str())
+        // The request that a PNG gives back is a recipe for it, too.
+        || request == *recipe;
+    Ok(if is_fresh { Bake::Fresh } else { Bake::Stale })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbaImage;
+    use pixgen_api::{Kind, PixelArt};
+
+    use super::*;
+
+    #[test]
+    fn a_hash_follows_every_field_and_no_default() {
+        let recipe = Request::new(Kind::Item, "a blue potion");
+        let hash = |request: &Request| recipe_hash(request).unwrap();
+        assert_eq!(hash(&recipe), hash(&recipe.clone()));
+        let others = [
+            Request { seed: Some(1), ..recipe.clone() },
+            Request { kind: Kind::Icon, ..recipe.clone() },
+            Request { pixel_art: PixelArt { colors: Some(8), ..PixelArt::default() }, ..recipe.clone() },
+            Request { pixel_art: PixelArt { colors: None, ..PixelArt::default() }, ..recipe.clone() },
+            Request { model: pixgen_api::ModelRef::Folder("m".into()), ..recipe.clone() },
+            Request { prompt: "a blue potion\nseed=1".to_owned(), ..recipe.clone() },
+        ];
+        let all: std::collections::BTreeSet<_> = others.iter().chain([&recipe]).map(hash).collect();
+        assert_eq!(all.len(), others.len() + 1);
+        // Written down once: a change of this line makes every bake of every game stale.
+        assert_eq!(hash(&recipe)[..16], *"5b26e878a50bc644");
+    }
+
+    #[test]
+    fn a_png_says_which_recipe_it_was_drawn_for() {
+        let recipe = Request::new(Kind::Item, "a blue potion");
+        let filled = Request { seed: Some(9), steps: Some(8), ..recipe.clone() };
+        let provenance = Provenance {
+            request: filled.clone(),
+            model: "m".to_owned(),
+            native_size_px: 2,
+            inputs: Vec::new(),
+            recipe: Some(recipe_hash(&recipe).unwrap()),
+        };
+        let sprite = RgbaImage::new(2, 2);
+        let png = provenance.encode(&sprite).unwrap();
+        assert_eq!(bake_of(&png, &recipe).unwrap(), Bake::Fresh);
+        assert_eq!(bake_of(&png, &filled).unwrap(), Bake::Fresh, "the way back");
+        assert_eq!(bake_of(&png, &Request::new(Kind::Item, "a red potion")).unwrap(), Bake::Stale);
+        let png = Provenance { recipe: None, ..provenance }.encode(&sprite).unwrap();
+        assert_eq!(bake_of(&png, &recipe).unwrap(), Bake::Stale);
+
+        let mut painted = std::io::Cursor::new(Vec::new());
+        sprite.write_to(&mut painted, image::ImageFormat::Png).unwrap();
+        assert_eq!(bake_of(painted.get_ref(), &recipe).unwrap(), Bake::ByHand);
+        assert!(bake_of(b"<html>", &recipe).is_err());
+    }
+}

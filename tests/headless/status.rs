@@ -1,0 +1,89 @@
+//! Overlays and inspectors can read how the generator is doing; game code can follow and stop a job.
+
+use std::time::Duration;
+
+use bevy::diagnostic::{DiagnosticPath, DiagnosticsStore};
+use bevy::prelude::*;
+use bevy::reflect::TypeRegistry;
+use bevy_pixels_gen::SpriteSheet;
+use bevy_pixels_gen::generate::{
+    GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationStarted, MEMORY, QUEUE_LENGTH, STEP_TIME,
+};
+use bevy_pixels_gen::pixgen_api::{Kind, Request};
+use bevy_pixels_gen::recipe::BakeState;
+
+use crate::world::World;
+
+fn slow_world() -> World {
+    World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(50))
+}
+
+fn potion() -> Request {
+    Request { size_px: 16, ..Request::new(Kind::Item, "a potion") }
+}
+
+fn value(world: &World, path: &DiagnosticPath) -> Option<f64> {
+    world.app.world().resource::<DiagnosticsStore>().get(path)?.smoothed()
+}
+
+#[test]
+fn diagnostics_and_status_follow_the_jobs() {
+    let mut world = slow_world();
+    for name in ["a", "b", "c"] {
+        world.wish(potion(), name);
+    }
+    let status = |world: &World| world.app.world().resource::<GenStatus>().clone();
+    let seen = world.until("a running job", |world| Some(status(world)).filter(|status| status.step > 1));
+    assert_eq!((seen.waiting, seen.running.as_deref(), seen.steps), (2, Some("a potion"), 4));
+    assert!(value(&world, &QUEUE_LENGTH).unwrap() > 0.0);
+    assert!(value(&world, &STEP_TIME).is_some_and(|ms| (40.0..500.0).contains(&ms)), "{:?}", value(&world, &STEP_TIME));
+    if cfg!(target_os = "linux") {
+        assert!(value(&world, &MEMORY).unwrap() > 1.0);
+    }
+    world.until("the end", |world| (world.seen().done.len() == 3).then_some(()));
+    world.frame();
+    assert_eq!(status(&world), GenStatus::default());
+
+    world.wish(Request { prompt: "fail".into(), ..potion() }, "a");
+    world.until("the failure", |world| (status(world).failed == 1).then_some(()));
+}
+
+#[test]
+fn public_state_can_be_inspected() {
+    let world = World::with_fake();
+    let registry = world.app.world().resource::<AppTypeRegistry>().read();
+    let registry: &TypeRegistry = &registry;
+    fn has<D: bevy::reflect::TypeData, T: 'static>(registry: &TypeRegistry) -> bool {
+        registry.get_type_data::<D>(std::any::TypeId::of::<T>()).is_some()
+    }
+    assert!(has::<ReflectResource, GenStatus>(registry));
+    assert!(has::<bevy::asset::ReflectAsset, SpriteSheet>(registry));
+    assert!(has::<bevy::asset::ReflectHandle, Handle<SpriteSheet>>(registry));
+    assert!(has::<ReflectDefault, BakeState>(registry));
+}
+
+#[test]
+fn a_job_is_announced_and_can_be_stopped_by_commands() {
+    let mut world = slow_world();
+    let jobs = [(); 2].map(|()| {
+        let job = world.app.world_mut().commands().generate_sprite(potion(), None);
+        world.app.world_mut().flush();
+        job
+    });
+    let started = world.until("the first job's turn", |world| {
+        world.app.world_mut().resource_mut::<Messages<GenerationStarted>>().drain().next()
+    });
+    assert_eq!((started.job, started.target), (jobs[0], None));
+    for job in jobs {
+        world.app.world_mut().commands().cancel_generation(job);
+    }
+    world.app.world_mut().flush();
+    let mut cancelled = Vec::new();
+    world.until("both to be cancelled", |world| {
+        cancelled.extend(world.app.world_mut().resource_mut::<Messages<GenerationCancelled>>().drain().map(|c| c.job));
+        (cancelled.len() == 2).then_some(())
+    });
+    cancelled.sort();
+    assert_eq!(cancelled, jobs);
+    assert!(world.seen().done.is_empty());
+}
