@@ -9,7 +9,7 @@ fn a_typed_prompt_and_a_click_ask_for_one_job() {
     harness.state_mut().state.target = Some(path("potion"));
     harness.run_steps(2);
     let actions = click(&mut harness, "Generate");
-    let request = Request { prompt: "a blue potion".into(), ..Request::default() };
+    let request = Box::new(Request { prompt: "a blue potion".into(), ..Request::default() });
     assert_eq!(actions, [PanelAction::Generate { request, target: Some(path("potion.png")) }]);
     assert_eq!(asked(&mut harness), [], "one click, one job");
 }

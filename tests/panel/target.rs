@@ -94,7 +94,7 @@ fn harness_on_hero(view: JobsView) -> Harness<'static, Panel> {
 #[test]
 fn a_sprite_in_the_world_is_drawn_again_in_its_place() {
     let mut harness = harness_on_hero(drawn());
-    let request = Request { seed: None, steps: Some(8), ..request("a knight", 0) };
+    let request = Box::new(Request { seed: None, steps: Some(8), ..request("a knight", 0) });
     let expected = PanelAction::Generate { request, target: Some(path("hero")) };
     assert_eq!(click(&mut harness, "Redraw"), [expected], "with its own settings and a new seed");
     assert_eq!(harness.state().state.request.prompt, "a duck", "the form stays");

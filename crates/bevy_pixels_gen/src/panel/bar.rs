@@ -63,7 +63,7 @@ fn draw_button(
     };
     if start_button(ui, &text, &obstacles(state, view), &view.warnings, by_keyboard) {
         take_typed_path(state, actions);
-        actions.push(PanelAction::Generate { request: state.request.clone(), target: state.target.clone() });
+        actions.push(PanelAction::Generate { request: Box::new(state.request.clone()), target: state.target.clone() });
     }
 }
 

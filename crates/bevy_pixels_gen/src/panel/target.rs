@@ -50,7 +50,7 @@ fn again(ui: &mut Ui, state: &mut PanelState, view: &JobsView, target: &TargetVi
         if button(can_draw, "Redraw", "Draw it again in its place: its own settings, a new seed", blocked)
             && let Some(request) = request
         {
-            let request = Request { seed: None, count: 1, ..request.clone() };
+            let request = Box::new(Request { seed: None, count: 1, ..request.clone() });
             actions.push(PanelAction::Generate { request, target: Some(target.path.clone()) });
         }
         if button(target.file.is_some(), "Vary…", "Draw something like it", "Its picture is not there yet")

@@ -9,6 +9,8 @@ mod library;
 mod look_up;
 mod pick;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use bevy::input::InputPlugin;
 use bevy::platform::collections::HashMap;
@@ -132,7 +134,7 @@ fn apply_actions(mut panel: ResMut<GenPanel>, mut jobs: ResMut<GenJobs>) {
 
 fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) -> Result<(), EngineError> {
     match action {
-        PanelAction::Generate { request, target } => _ = jobs.submit(request, target),
+        PanelAction::Generate { request, target } => _ = jobs.submit(*request, target),
         PanelAction::Cancel(job) => jobs.cancel(job),
         PanelAction::ForgetJob(job) => jobs.forget(job),
         PanelAction::Apply { hash, target } => return jobs.apply(&hash, &target),

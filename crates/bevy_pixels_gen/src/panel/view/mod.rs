@@ -62,7 +62,7 @@ pub enum PanelAction {
     /// Queue a job.
     Generate {
         /// What to draw; it has passed [`Request::validate`].
-        request: Request,
+        request: Box<Request>,
         /// The sprite that gets the first image; `None` only adds candidates.
         target: Option<GenPath>,
     },
