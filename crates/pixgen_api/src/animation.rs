@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Animation {
-    /// Number of frames, 2 to [`MAX_FRAMES`](crate::MAX_FRAMES).
+    /// Number of frames, 2 to [`MAX_ANIMATION_FRAMES`](crate::MAX_ANIMATION_FRAMES).
     pub frames: u32,
     /// What the figure does.
     pub motion: Motion,
-    /// How long a frame is shown, in milliseconds, 10 to 10 000: for previews and sidecars.
+    /// How long a frame is shown, in milliseconds, from 10 on: for previews and sidecars.
     pub frame_ms: u32,
     /// How far the frames may differ, 0 (not at all) to 1 (as far as pictures of different seeds): the part of the
     /// noise's variance that is a frame's own. `None` lets the motion decide.

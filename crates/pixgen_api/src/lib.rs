@@ -24,8 +24,8 @@ pub use event::{Cancelled, Event, EventKind, Generated, JobId, JobState, Pixels,
 pub use gen_path::{GenPath, GenPathError};
 pub use kind::{Anchor, Kind};
 pub use limits::{
-    MAX_CLIP_SKIP, MAX_COLORS, MAX_COUNT, MAX_FRAME_MS, MAX_FRAMES, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS,
-    MAX_PROMPT_CHARS, MAX_SCALE, MAX_SIZE_PX, MAX_SPECK_PX, MAX_STEPS, MIN_COLORS, MIN_FRAME_MS, MIN_FRAMES,
+    MAX_ANIMATION_FRAMES, MAX_CLIP_SKIP, MAX_COLORS, MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS,
+    MAX_PROMPT_CHARS, MAX_SCALE, MAX_SIZE_PX, MAX_SPECK_PX, MAX_STEPS, MIN_ANIMATION_FRAMES, MIN_COLORS, MIN_FRAME_MS,
     MIN_SIZE_PX, MIN_STRENGTH,
 };
 pub use model::{LoraRef, ModelRef};
@@ -36,6 +36,4 @@ pub use priority::Priority;
 pub use recipe::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, baked_file, recipe_file};
 pub use request::{Request, RequestError, SchedulerKind};
 pub use seamless::Seamless;
-pub use sheet::{
-    MAX_SHEET_FRAME_MS, MAX_SHEET_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet,
-};
+pub use sheet::{MAX_FRAME_MS, MAX_FRAMES, PlayDirection, SheetError, SheetFrame, SheetRect, SheetTag, SpriteSheet};

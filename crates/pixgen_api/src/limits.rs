@@ -28,12 +28,10 @@ pub const MAX_LORA_WEIGHT: f32 = 10.0;
 /// Least strength of image-to-image: with less, no step is left to be done.
 pub const MIN_STRENGTH: f32 = 0.01;
 /// Fewest frames of an animation.
-pub const MIN_FRAMES: u32 = 2;
+pub const MIN_ANIMATION_FRAMES: u32 = 2;
 /// Most frames of an animation: they are drawn at once, and memory grows with them.
-pub const MAX_FRAMES: u32 = 16;
+pub const MAX_ANIMATION_FRAMES: u32 = 16;
 /// Shortest time that a frame is shown, in milliseconds: the fastest that GIF viewers play.
 pub const MIN_FRAME_MS: u32 = 10;
-/// Longest time that a frame is shown, in milliseconds.
-pub const MAX_FRAME_MS: u32 = 10_000;
 /// Most layers of the text encoders that may be skipped: the smaller one of SDXL has twelve.
 pub const MAX_CLIP_SKIP: u32 = 10;

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::limits::{
-    MAX_CLIP_SKIP, MAX_COUNT, MAX_FRAME_MS, MAX_FRAMES, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS,
-    MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, MIN_FRAME_MS, MIN_FRAMES, MIN_SIZE_PX, MIN_STRENGTH,
+    MAX_ANIMATION_FRAMES, MAX_CLIP_SKIP, MAX_COUNT, MAX_GUIDANCE_SCALE, MAX_LORA_WEIGHT, MAX_LORAS, MAX_PROMPT_CHARS,
+    MAX_SIZE_PX, MAX_STEPS, MIN_ANIMATION_FRAMES, MIN_FRAME_MS, MIN_SIZE_PX, MIN_STRENGTH,
 };
-use crate::{Animation, Kind, LoraRef, ModelRef, Motion, PixelArt, Seamless};
+use crate::{Animation, Kind, LoraRef, MAX_FRAME_MS, ModelRef, Motion, PixelArt, Seamless};
 
 /// A wish for one or more sprites. Fields left at `None` are decided by the model that draws them.
 ///
@@ -142,7 +142,12 @@ impl Request {
             }
         }
         if let Some(animation) = &self.animation {
-            in_range("animation.frames", animation.frames.into(), MIN_FRAMES.into(), MAX_FRAMES.into())?;
+            in_range(
+                "animation.frames",
+                animation.frames.into(),
+                MIN_ANIMATION_FRAMES.into(),
+                MAX_ANIMATION_FRAMES.into(),
+            )?;
             in_range("animation.frame_ms", animation.frame_ms.into(), MIN_FRAME_MS.into(), MAX_FRAME_MS.into())?;
             if let Some(variation) = animation.variation {
                 in_range("animation.variation", variation.into(), 0.0, 1.0)?;

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Longest duration of one frame, in milliseconds: one hour.
-pub const MAX_SHEET_FRAME_MS: u32 = 3_600_000;
+pub const MAX_FRAME_MS: u32 = 3_600_000;
 
 /// Most frames of one sheet.
-pub const MAX_SHEET_FRAMES: usize = 4096;
+pub const MAX_FRAMES: usize = 4096;
 
 /// A sheet of frames: where each lies in the image, how long it is shown, and the animations made of them.
 ///
@@ -39,7 +39,7 @@ pub struct SheetFrame {
     /// Where the pixels lie in the frame before it was cut: column and row of their upper left corner.
     #[serde(default)]
     pub offset_px: [u32; 2],
-    /// How long it is shown, 1 to [`MAX_SHEET_FRAME_MS`].
+    /// How long it is shown, 1 to [`MAX_FRAME_MS`].
     pub duration_ms: u32,
     /// The point that stands at the sprite's position, in pixels from the upper left corner of the uncut frame. Halves
     /// are the middle of a pixel; it may lie outside.
@@ -133,7 +133,7 @@ impl SpriteSheet {
         if leaves || self.image.contains(['\\', ':']) {
             return Err(SheetError::BadImagePath { path: self.image.clone() });
         }
-        if self.frames.is_empty() || self.frames.len() > MAX_SHEET_FRAMES {
+        if self.frames.is_empty() || self.frames.len() > MAX_FRAMES {
             return Err(SheetError::FrameCount { found: self.frames.len() });
         }
         for (index, frame) in self.frames.iter().enumerate() {
@@ -171,7 +171,7 @@ impl SpriteSheet {
                 size: frame.source_px,
             });
         }
-        if !(1..=MAX_SHEET_FRAME_MS).contains(&frame.duration_ms) {
+        if !(1..=MAX_FRAME_MS).contains(&frame.duration_ms) {
             return Err(SheetError::Duration { name: frame.name.clone(), found_ms: frame.duration_ms });
         }
         if !frame.pivot_px.iter().all(|at| at.is_finite()) {
@@ -203,7 +203,7 @@ pub enum SheetError {
         path: String,
     },
     /// No frames, or too many.
-    #[error("the sheet has {found} frames, expected 1 to {MAX_SHEET_FRAMES}")]
+    #[error("the sheet has {found} frames, expected 1 to {MAX_FRAMES}")]
     FrameCount {
         /// Frames found.
         found: usize,
@@ -232,7 +232,7 @@ pub enum SheetError {
         size: [u32; 2],
     },
     /// A frame is shown for no time, or for too long.
-    #[error("frame \"{name}\" has duration_ms {found_ms}, expected 1 to {MAX_SHEET_FRAME_MS}")]
+    #[error("frame \"{name}\" has duration_ms {found_ms}, expected 1 to {MAX_FRAME_MS}")]
     Duration {
         /// The frame's name.
         name: String,

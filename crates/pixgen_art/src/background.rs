@@ -6,8 +6,8 @@
 
 use image::{Rgba, RgbaImage};
 
-use crate::alpha::OPAQUE_FROM;
-use crate::oklab::{Lab, distance_squared, lab, weighted_mean};
+use crate::alpha::{OPAQUE_FROM, neighbors};
+use crate::oklab::{Lab, distance_squared, lab, labs, rgb_of, weighted_mean};
 
 /// What counts as background.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,6 +58,59 @@ pub fn remove_background(image: &RgbaImage, options: &BackgroundOptions) -> Rgba
     }
 }
 
+/// A rim pixel with more of the background's colour than this is halo and goes.
+const HALO_FROM: f32 = 0.6;
+
+/// A rim pixel with more of the background's colour than this takes the colour behind it.
+const SPILL_FROM: f32 = 0.25;
+
+/// How far a mixture of two colours may lie from the line between them, in encoded sRGB of 0 to 1.
+const MIXTURE: f32 = 0.06;
+
+/// Background and body must differ by this for a mixture of them to be told from noise, in encoded sRGB of 0 to 1.
+const MIN_CONTRAST: f32 = 0.2;
+
+/// A colour as encoded sRGB, 0 to 1: what interpolation mixes.
+fn encoded(pixel: &Rgba<u8>) -> Lab {
+    rgb_of(pixel).map(|value| f32::from(value) / 255.0)
+}
+
+/// Takes the tint of the background off the rim of a cut-out sprite. `before` is the picture that `cut` was made from.
+///
+/// A rim pixel whose colour is a mixture of the background beside it and of the drawn pixel behind it shows an edge that
+/// was painted soft. It takes the colour behind it or, with more than 60 % background, becomes transparent.
+#[must_use]
+pub fn despill(before: &RgbaImage, cut: &RgbaImage) -> RgbaImage {
+    let mut clean = cut.clone();
+    if before.dimensions() != cut.dimensions() {
+        return clean;
+    }
+    let was_removed = |x: u32, y: u32| cut.get_pixel(x, y).0[3] == 0 && before.get_pixel(x, y).0[3] > 0;
+    for (x, y, pixel) in cut.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[3] > 0) {
+        let ground = neighbors(cut, x, y).filter(|(x, y)| was_removed(*x, *y));
+        let Some(ground) = weighted_mean(ground.map(|(x, y)| (encoded(before.get_pixel(x, y)), 1.0))) else {
+            continue;
+        };
+        let own = encoded(pixel);
+        // Of the drawn neighbours the one that is least like the background is what lies behind the rim.
+        let behind = neighbors(cut, x, y).map(|(x, y)| *cut.get_pixel(x, y)).filter(|near| near.0[3] > 0);
+        let far = |pixel: &Rgba<u8>| distance_squared(encoded(pixel), ground);
+        let Some(behind) = behind.max_by(|a, b| far(a).total_cmp(&far(b)).then(a.0.cmp(&b.0))) else { continue };
+        let body = encoded(&behind);
+        let axis = [0, 1, 2].map(|part| ground[part] - body[part]);
+        let length = axis.iter().map(|part| part * part).sum::<f32>();
+        if length < MIN_CONTRAST * MIN_CONTRAST {
+            continue;
+        }
+        let share = (0..3).map(|part| (own[part] - body[part]) * axis[part]).sum::<f32>() / length;
+        let mixture = [0, 1, 2].map(|part| body[part] + share * axis[part]);
+        if distance_squared(mixture, own) < MIXTURE * MIXTURE && (SPILL_FROM..1.0).contains(&share) {
+            clean.put_pixel(x, y, if share > HALO_FROM { Rgba([0; 4]) } else { behind });
+        }
+    }
+    clean
+}
+
 /// Which pixels are background, in reading order; `None` where no background is found.
 fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec<bool>> {
     let field = Field::new(image);
@@ -76,7 +129,9 @@ fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec
         let mask = field.flood(&border, &surface, reach);
         let inside: Vec<usize> = (0..mask.len()).filter(|index| mask[*index]).collect();
         let on_border = border.iter().filter(|index| mask[**index]).count();
-        if (on_border as f32) < BORDER_SHARE * border.len() as f32 {
+        // A colour that was named needs no majority.
+        let needed = if options.key.is_none() { BORDER_SHARE * border.len() as f32 } else { 1.0 };
+        if (on_border as f32) < needed {
             return None;
         }
         if options.key.is_none() {
@@ -104,7 +159,7 @@ struct Field {
 
 impl Field {
     fn new(image: &RgbaImage) -> Self {
-        let labs = image.pixels().map(|pixel| lab([pixel.0[0], pixel.0[1], pixel.0[2]])).collect();
+        let labs = labs(image);
         let is_drawn = image.pixels().map(|pixel| pixel.0[3] >= OPAQUE_FROM).collect();
         Self { width: image.width() as usize, height: image.height() as usize, labs, is_drawn }
     }
@@ -314,6 +369,26 @@ mod tests {
             let small = RgbaImage::from_pixel(size.0, size.1, Rgba([5, 5, 5, 255]));
             assert_eq!(remove_background(&small, &BackgroundOptions::default()).dimensions(), size);
         }
+    }
+
+    #[test]
+    fn soft_rims_lose_the_background_and_outlines_keep_their_colour() {
+        let picture = RgbaImage::from_fn(16, 16, |x, y| {
+            let [r, g, b] = match x.min(y).min(15 - x).min(15 - y) {
+                0..3 => [0, 255, 0],
+                3 => [70, 190, 20],
+                4 => [130, 110, 25],
+                _ => [200, 30, 30],
+            };
+            Rgba([r, g, b, 255])
+        });
+        let cut = remove_background(&picture, &BackgroundOptions::default());
+        let clean = despill(&picture, &cut);
+        let greenish = |image: &RgbaImage| image.pixels().filter(|p| p.0[3] > 0 && p.0[1] > 150).count();
+        assert!(greenish(&cut) > 20 && greenish(&clean) == 0, "{} {}", greenish(&cut), greenish(&clean));
+        let sharp = ring(|_, _| [0, 255, 0]);
+        let cut = remove_background(&sharp, &BackgroundOptions::default());
+        assert_eq!(despill(&sharp, &cut), cut);
     }
 
     #[test]

@@ -7,15 +7,18 @@
 
 pub mod alpha;
 pub mod background;
+pub mod clean;
 pub mod dither;
+pub mod downscale;
 mod error;
 pub mod export;
-mod fix;
 pub mod frame;
 mod metrics;
 mod oklab;
 pub mod outline;
 pub mod palette;
+mod pipeline;
+pub mod presets;
 pub mod restore;
 pub mod scale;
 mod seen;
@@ -24,10 +27,10 @@ pub mod tile;
 pub mod transform;
 
 pub use error::{ArtError, MAX_EDGE_PX};
-pub use fix::{FixOptions, fix};
 pub use metrics::{MetricRow, Metrics};
 pub use oklab::delta_e;
 pub use palette::{MERGE_DELTA_E, Palette, merge_noise, reduce_colors};
+pub use pipeline::{Finished, Pipeline, fix};
 
 /// The README's code compiles.
 #[cfg(doctest)]

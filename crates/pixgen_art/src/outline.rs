@@ -3,20 +3,12 @@
 use std::collections::HashSet;
 
 use image::{Rgba, RgbaImage};
+pub use pixgen_api::OutlineSide;
 
 use crate::alpha::neighbors;
 use crate::error::ArtError;
 use crate::frame::pad;
-use crate::oklab::{Lab, lab};
-
-/// Where an outline runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OutlineSide {
-    /// On the transparent pixels around the figure.
-    Outer,
-    /// On the figure's own rim.
-    Inner,
-}
+use crate::oklab::{lab, rgb_of};
 
 /// How an outline is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,30 +80,36 @@ pub fn remove_outline(image: &RgbaImage, color: [u8; 3], tolerance_delta_e: f32)
     bare
 }
 
-/// Share of the figure's rim that is darker than what lies behind it, 0 to 1: 1 for a closed dark outline.
-///
-/// A rim pixel counts as outline when it is darker in OKLab than the mean of its drawn neighbours that are not rim, by
-/// at least 0.05, or when there are none (a line one pixel wide is its own outline).
-#[must_use]
-pub fn outline_completeness(image: &RgbaImage) -> f32 {
-    let rim = rim(image, OutlineSide::Inner, false);
-    if rim.is_empty() {
-        return 0.0;
-    }
-    let is_rim: HashSet<_> = rim.iter().copied().collect();
-    let lab_at = |(x, y): (u32, u32)| -> Lab {
-        let [r, g, b, _] = image.get_pixel(x, y).0;
-        lab([r, g, b])
-    };
-    let is_outline = |(x, y): &&(u32, u32)| {
+/// The drawn pixels that touch a transparent one or the frame, in reading order.
+pub(crate) fn inner_rim(image: &RgbaImage) -> Vec<(u32, u32)> {
+    rim(image, OutlineSide::Inner, false)
+}
+
+/// The rim pixels that are an outline: darker in OKLab than the mean of their drawn neighbours that are not rim, by at
+/// least 0.05, or without any such neighbour (a line one pixel wide is its own outline).
+pub(crate) fn dark_rim(image: &RgbaImage) -> Vec<(u32, u32)> {
+    let rim = inner_rim(image);
+    let width = image.width() as usize;
+    let mut is_rim = vec![false; image.pixels().len()];
+    rim.iter().for_each(|(x, y)| is_rim[*y as usize * width + *x as usize] = true);
+    let lightness = |x: u32, y: u32| lab(rgb_of(image.get_pixel(x, y)))[0];
+    let is_outline = |(x, y): &(u32, u32)| {
         let inner: Vec<f32> = neighbors(image, *x, *y)
-            .filter(|near| is_drawn(image, *near) && !is_rim.contains(near))
-            .map(|near| lab_at(near)[0])
+            .filter(|near| is_drawn(image, *near) && !is_rim[near.1 as usize * width + near.0 as usize])
+            .map(|(x, y)| lightness(x, y))
             .collect();
         let mean = inner.iter().sum::<f32>() / inner.len().max(1) as f32;
-        inner.is_empty() || lab_at((*x, *y))[0] + 0.05 <= mean
+        inner.is_empty() || lightness(*x, *y) + 0.05 <= mean
     };
-    rim.iter().filter(is_outline).count() as f32 / rim.len() as f32
+    rim.into_iter().filter(is_outline).collect()
+}
+
+/// Share of the figure's rim that is an outline, 0 to 1: 1 for a closed dark one. A rim pixel counts when it is darker
+/// in OKLab than the mean of its drawn neighbours that are not rim, by at least 0.05, or when there are none.
+#[must_use]
+pub fn outline_completeness(image: &RgbaImage) -> f32 {
+    let rim = inner_rim(image).len();
+    if rim == 0 { 0.0 } else { dark_rim(image).len() as f32 / rim as f32 }
 }
 
 /// Gives every orphan, a drawn pixel whose colour none of its eight neighbours has, the commonest colour around it.
@@ -145,13 +143,16 @@ pub fn remove_orphans(image: &RgbaImage, keep_delta_e: f32) -> RgbaImage {
 
 /// The colour an orphan should have; `None` for pixels that are none or stay.
 fn orphan_color(image: &RgbaImage, (x, y): (u32, u32), pixel: &Rgba<u8>, keep_delta_e: f32) -> Option<Rgba<u8>> {
-    let near: Vec<Rgba<u8>> =
-        neighbors(image, x, y).map(|(x, y)| *image.get_pixel(x, y)).filter(|near| near.0[3] > 0).collect();
-    if near.len() < 3 || near.contains(pixel) {
+    // Nearly no pixel is an orphan: that is asked before anything is gathered.
+    if neighbors(image, x, y).any(|(x, y)| image.get_pixel(x, y) == pixel) {
         return None;
     }
-    let rgb = |pixel: &Rgba<u8>| [pixel.0[0], pixel.0[1], pixel.0[2]];
-    let distance = |other: &Rgba<u8>| crate::delta_e(rgb(pixel), rgb(other));
+    let near: Vec<Rgba<u8>> =
+        neighbors(image, x, y).map(|(x, y)| *image.get_pixel(x, y)).filter(|near| near.0[3] > 0).collect();
+    if near.len() < 3 {
+        return None;
+    }
+    let distance = |other: &Rgba<u8>| crate::delta_e(rgb_of(pixel), rgb_of(other));
     if near.iter().all(|other| distance(other) > keep_delta_e) {
         return None;
     }

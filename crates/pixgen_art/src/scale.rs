@@ -1,12 +1,9 @@
 //! Whole-number scaling: enlarging without blur, shrinking without mixing colours.
 
-use image::{Rgba, RgbaImage};
+use image::RgbaImage;
 
+use crate::downscale::{Cells, k_centroid};
 use crate::error::{ArtError, checked_size};
-use crate::oklab::{Lab, distance_squared, lab, weighted_mean};
-
-/// Rounds of 2-means in a cell; more changed no pixel on painted pictures with cells of 8×8.
-const CELL_ROUNDS: usize = 8;
 
 /// The image with every pixel drawn as `factor`×`factor` pixels.
 ///
@@ -21,20 +18,15 @@ pub fn enlarge(image: &RgbaImage, factor: u32) -> Result<RgbaImage, ArtError> {
     Ok(RgbaImage::from_fn(width_px, height_px, |x, y| *image.get_pixel(x / factor, y / factor)))
 }
 
-/// The image with every `factor`×`factor` cell as one pixel; `factor` 0 and 1 keep the image.
+/// The image with every `factor`×`factor` cell as one pixel, by [`k_centroid`]; `factor` 0 and 1 keep the image.
 ///
-/// A cell's colour is one of its own: its pixels are split in two groups in OKLab (as k-centroid
-/// downscaling does), and the larger group gives the pixel that is nearest to its mean. Pixels in the
-/// middle of the cell weigh more, since painted edges are soft and wander. Its alpha is the mean of
-/// the cell. Cells at the right and lower edge may be cut; nothing is left out.
+/// Cells at the right and lower edge may be cut; nothing is left out.
 #[must_use]
 pub fn shrink(image: &RgbaImage, factor: u32) -> RgbaImage {
     if factor <= 1 {
         return image.clone();
     }
-    RgbaImage::from_fn(image.width().div_ceil(factor), image.height().div_ceil(factor), |x, y| {
-        cell_pixel(image, (x * factor, y * factor), factor)
-    })
+    k_centroid(image, &Cells::by_factor(image.dimensions(), factor as f32), 0.0)
 }
 
 /// The largest whole number by which the image was enlarged without blur: every `factor`×`factor` square from the upper
@@ -66,84 +58,11 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// A pixel of a cell with its weight in the vote.
-struct Voter {
-    rgb: [u8; 3],
-    lab: Lab,
-    weight: f32,
-}
-
-/// The one pixel that stands for the cell at `(left, top)`.
-fn cell_pixel(image: &RgbaImage, (left, top): (u32, u32), factor: u32) -> Rgba<u8> {
-    let (right, bottom) =
-        (left.saturating_add(factor).min(image.width()), top.saturating_add(factor).min(image.height()));
-    let mut voters = Vec::new();
-    let mut alpha_sum = 0u64;
-    for y in top..bottom {
-        for x in left..right {
-            let [r, g, b, a] = image.get_pixel(x, y).0;
-            alpha_sum += u64::from(a);
-            if a > 0 {
-                let weight = centrality(x - left, factor) * centrality(y - top, factor) * f32::from(a);
-                voters.push(Voter { rgb: [r, g, b], lab: lab([r, g, b]), weight });
-            }
-        }
-    }
-    let area = u64::from(right - left) * u64::from(bottom - top);
-    let alpha = u8::try_from((alpha_sum + area / 2) / area.max(1)).unwrap_or(u8::MAX);
-    match dominant(&voters) {
-        Some([r, g, b]) if alpha > 0 => Rgba([r, g, b, alpha]),
-        _ => Rgba([0; 4]),
-    }
-}
-
-/// Weight of a column or row of a cell: its distance to the nearer edge.
-fn centrality(offset: u32, factor: u32) -> f32 {
-    (offset + 1).min(factor - offset) as f32
-}
-
-/// The colour of the larger of two groups.
-fn dominant(voters: &[Voter]) -> Option<[u8; 3]> {
-    let first = voters.first()?;
-    let farthest = |from: Lab| {
-        let by_distance =
-            |a: &&Voter, b: &&Voter| distance_squared(a.lab, from).total_cmp(&distance_squared(b.lab, from));
-        voters.iter().max_by(by_distance).map_or(from, |voter| voter.lab)
-    };
-    // The farthest from any point is one end of the cell's colours, the farthest from that the other.
-    let one = farthest(first.lab);
-    let mut centers = [one, farthest(one)];
-    let is_second = |centers: &[Lab; 2], voter: &Voter| {
-        distance_squared(voter.lab, centers[1]) < distance_squared(voter.lab, centers[0])
-    };
-    for _ in 0..CELL_ROUNDS {
-        let mean = |second| {
-            let members = voters.iter().filter(|voter| is_second(&centers, voter) == second);
-            weighted_mean(members.map(|voter| (voter.lab, voter.weight)))
-        };
-        let next = [mean(false).unwrap_or(centers[0]), mean(true).unwrap_or(centers[1])];
-        if next == centers {
-            break;
-        }
-        centers = next;
-    }
-    let weight = |second| -> f32 {
-        voters.iter().filter(|voter| is_second(&centers, voter) == second).map(|voter| voter.weight).sum()
-    };
-    let second_wins = weight(true) > weight(false);
-    let center = centers[usize::from(second_wins)];
-    voters
-        .iter()
-        .filter(|voter| is_second(&centers, voter) == second_wins)
-        .min_by(|a, b| {
-            distance_squared(a.lab, center).total_cmp(&distance_squared(b.lab, center)).then(a.rgb.cmp(&b.rgb))
-        })
-        .map(|voter| voter.rgb)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use image::Rgba;
+
     use super::*;
 
     fn sprite() -> RgbaImage {

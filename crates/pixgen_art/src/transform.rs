@@ -22,7 +22,8 @@ pub fn mirror(image: &RgbaImage) -> RgbaImage {
 /// # Errors
 /// When the result would be larger than [`MAX_EDGE_PX`](crate::MAX_EDGE_PX).
 pub fn rotate(image: &RgbaImage, degrees: f32) -> Result<RgbaImage, ArtError> {
-    let degrees = if degrees.is_finite() { degrees.rem_euclid(360.0) } else { 0.0 };
+    // A tiny negative angle's remainder rounds to the full turn.
+    let degrees = if degrees.is_finite() { degrees.rem_euclid(360.0) % 360.0 } else { 0.0 };
     let quarters = [0.0, 90.0, 180.0, 270.0].iter().position(|quarter| *quarter == degrees);
     match quarters {
         Some(0) => return Ok(image.clone()),
@@ -40,7 +41,7 @@ pub fn rotate(image: &RgbaImage, degrees: f32) -> Result<RgbaImage, ArtError> {
     checked_size(u64::from(image.width()) * u64::from(factor), u64::from(image.height()) * u64::from(factor))?;
     let mut large = image.clone();
     for _ in 0..DOUBLINGS {
-        large = scale2x(&large);
+        large = scale2x(&large)?;
     }
     let (half_x, half_y) = (f64::from(new_width) / 2.0, f64::from(new_height) / 2.0);
     Ok(RgbaImage::from_fn(new_width, new_height, |x, y| {
@@ -54,21 +55,24 @@ pub fn rotate(image: &RgbaImage, degrees: f32) -> Result<RgbaImage, ArtError> {
 }
 
 /// Twice as large, with diagonals made smooth (Scale2x, Mazzoleni 2001): every new pixel has a colour of the old ones.
-#[must_use]
-pub fn scale2x(image: &RgbaImage) -> RgbaImage {
+///
+/// # Errors
+/// When the result would be larger than [`MAX_EDGE_PX`](crate::MAX_EDGE_PX).
+pub fn scale2x(image: &RgbaImage) -> Result<RgbaImage, ArtError> {
     let (width, height) = image.dimensions();
+    let (new_width, new_height) = checked_size(2 * u64::from(width), 2 * u64::from(height))?;
     let at = |x: i64, y: i64| {
         let (x, y) = (x.clamp(0, i64::from(width) - 1), y.clamp(0, i64::from(height) - 1));
         *image.get_pixel(x as u32, y as u32)
     };
-    RgbaImage::from_fn(width * 2, height * 2, |x, y| {
+    Ok(RgbaImage::from_fn(new_width, new_height, |x, y| {
         let (cx, cy) = (i64::from(x / 2), i64::from(y / 2));
         let (side, other_side) = if x % 2 == 0 { (-1, 1) } else { (1, -1) };
         let (end, other_end) = if y % 2 == 0 { (-1, 1) } else { (1, -1) };
         let (beside, across) = (at(cx + side, cy), at(cx + other_side, cy));
         let (above, below) = (at(cx, cy + end), at(cx, cy + other_end));
         if beside == above && beside != below && above != across { beside } else { at(cx, cy) }
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -91,6 +95,8 @@ mod tests {
         assert_eq!(turned, arrow());
         assert_eq!(rotate(&arrow(), -180.0).unwrap(), imageops::rotate180(&arrow()));
         assert_eq!(rotate(&arrow(), f32::NAN).unwrap(), arrow());
+        assert_eq!(rotate(&arrow(), -1e-9).unwrap(), arrow());
+        assert!(scale2x(&RgbaImage::new(9000, 1)).is_err());
         assert_eq!(mirror(&mirror(&arrow())), arrow());
     }
 

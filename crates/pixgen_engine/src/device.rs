@@ -12,8 +12,7 @@ pub(crate) fn open(preference: DevicePreference) -> Result<(Device, DType), Engi
         DevicePreference::Cpu => Ok((Device::Cpu, DType::F32)),
         DevicePreference::Cuda(index) => {
             let device = Device::new_cuda(index).map_err(failed(format!("cuda:{index}")))?;
-            // candle has cuDNN add up f16 products in f16, sixteen times the error of adding up in f32.
-            Ok((device, if cfg!(feature = "cudnn") { DType::BF16 } else { DType::F16 }))
+            Ok((device, DType::F16))
         }
         DevicePreference::Metal(index) => {
             let device = Device::new_metal(index).map_err(failed(format!("metal:{index}")))?;

@@ -29,6 +29,9 @@ pub enum EngineError {
     /// The model could not be loaded, or failed while it drew.
     #[error(transparent)]
     Model(pixgen_sdxl::Error),
+    /// The pixel-art pass cannot do what was asked.
+    #[error(transparent)]
+    Art(#[from] pixgen_art::ArtError),
     /// The model folder's description of itself cannot be read.
     #[error("{file}: {reason}")]
     ModelInfo {

@@ -1,10 +1,9 @@
 //! From what a model painted to the sprite that is stored: background, pixel-art pass, frames side by side.
 
 use image::{Rgba, RgbaImage, imageops};
-use pixgen_api::Anchor;
-use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_api::{Anchor, Background};
+use pixgen_art::Pipeline;
 use pixgen_art::frame::bounding_box;
-use pixgen_art::palette::Palette;
 
 use crate::picture::is_white;
 use crate::{EngineError, Plan};
@@ -18,35 +17,28 @@ pub(crate) struct Finished {
 }
 
 /// Makes a sprite of the frames that a model painted; a still is one frame.
-pub(crate) fn finish(mut frames: Vec<RgbaImage>, plan: &Plan, paints_alpha: bool) -> Result<Finished, EngineError> {
-    let mut background_stays = false;
-    if plan.fix.cut_out && !paints_alpha {
-        for frame in frames.iter_mut().filter(|frame| is_opaque(frame)) {
-            // What the border shows is the background. What it encloses, as white eyes on white, is the sprite's.
-            *frame = remove_background(frame, &BackgroundOptions { holes: false, ..Default::default() });
-            background_stays |= is_opaque(frame);
-        }
+pub(crate) fn finish(frames: &[RgbaImage], plan: &Plan, paints_alpha: bool) -> Result<Finished, EngineError> {
+    let mut options = plan.fix.clone();
+    if paints_alpha && options.background == Background::Remove {
+        options.background = Background::Auto; // The model's own alpha cuts it out.
     }
-    let mut frames = match frames.as_slice() {
-        [still] => vec![pixgen_art::fix(still, &plan.fix)],
-        _ => animated(&frames, plan),
-    };
-    for frame in &mut frames {
-        *frame = pixgen_art::scale::enlarge(frame, plan.enlarge)
+    let wants_cut = matches!(options.background, Background::Remove | Background::KeyColor(_)) && !paints_alpha;
+    let anchor = options.anchor.unwrap_or(Anchor::Keep);
+    let is_animation = frames.len() > 1;
+    if is_animation {
+        // Each frame alone would jump.
+        options.anchor = Some(Anchor::Keep);
+    }
+    let mut sprites = Pipeline::new(&options)?.run_jointly(frames)?.images;
+    let background_stays = wants_cut && sprites.iter().any(is_opaque);
+    if is_animation {
+        sprites = anchored_alike(&sprites, anchor);
+    }
+    for sprite in &mut sprites {
+        *sprite = pixgen_art::scale::enlarge(sprite, plan.enlarge)
             .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
     }
-    Ok(Finished { sprite: side_by_side(&frames), background_stays })
-}
-
-/// Frames in one palette and on one ground: what flickers in an animation is seen before anything else.
-fn animated(frames: &[RgbaImage], plan: &Plan) -> Vec<RgbaImage> {
-    let alone = pixgen_art::FixOptions { colors: None, anchor: Anchor::Keep, ..plan.fix };
-    let mut frames: Vec<_> = frames.iter().map(|frame| pixgen_art::fix(frame, &alone)).collect();
-    if let Some(colors) = plan.fix.colors {
-        let joint = Palette::reduced_jointly(&frames, colors);
-        frames = frames.iter().map(|frame| joint.apply(frame)).collect();
-    }
-    anchored_alike(&frames, plan.fix.anchor)
+    Ok(Finished { sprite: side_by_side(&sprites), background_stays })
 }
 
 /// Moves frames to their anchor without making the figure jump: from left to right all by the same way, that of the

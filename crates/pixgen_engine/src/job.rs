@@ -107,7 +107,7 @@ fn draw_one(
     if let (Some(init), Some(mask)) = (init, mask) {
         painted.iter_mut().for_each(|frame| keep_unmasked(frame, init, mask));
     }
-    finish(painted, plan, loaded.backend.paints_alpha())
+    finish(&painted, plan, loaded.backend.paints_alpha())
 }
 
 /// The pictures that a model is given.

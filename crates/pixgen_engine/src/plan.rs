@@ -1,7 +1,6 @@
 //! What a request means for one model: every default filled in, every size checked.
 
-use pixgen_api::{Anchor, Background, Request, SchedulerKind};
-use pixgen_art::FixOptions;
+use pixgen_api::{Anchor, Background, PixelArt, Request, Scale, SchedulerKind};
 
 use crate::{EngineError, ModelInfo};
 
@@ -33,7 +32,7 @@ pub struct Plan {
     /// Seed of the first image.
     pub seed: u64,
     /// The pixel-art pass.
-    pub fix: FixOptions,
+    pub fix: PixelArt,
     /// What the user should know before the first step.
     pub warnings: Vec<String>,
 }
@@ -102,11 +101,15 @@ impl Plan {
             guidance_rescale,
             scheduler,
             seed,
-            fix: FixOptions {
-                scale_px: native.image_px / native.sprite_px,
-                colors: request.pixel_art.colors,
-                cut_out,
-                anchor,
+            fix: PixelArt {
+                scale: Scale::Factor((native.image_px / native.sprite_px) as f32),
+                background: match request.pixel_art.background {
+                    Background::Auto if cut_out => Background::Remove,
+                    Background::Auto => Background::Keep,
+                    chosen => chosen,
+                },
+                anchor: Some(anchor),
+                ..request.pixel_art.clone()
             },
             warnings,
         })
@@ -149,9 +152,9 @@ mod tests {
     #[test]
     fn a_kind_decides_background_and_anchor() {
         let knight = plan(|_| ()).unwrap();
-        assert!(knight.fix.cut_out && knight.fix.anchor == Anchor::Feet);
+        assert!(knight.fix.background == Background::Remove && knight.fix.anchor == Some(Anchor::Feet));
         let tile = plan(|r| r.kind = Kind::Tile).unwrap();
-        assert!(!tile.fix.cut_out && tile.fix.anchor == Anchor::Keep);
+        assert!(tile.fix.background == Background::Keep && tile.fix.anchor == Some(Anchor::Keep));
     }
 
     #[test]
@@ -180,7 +183,8 @@ mod tests {
     fn what_is_repainted_in_part_stays_in_its_place() {
         let repaint = |r: &mut Request| (r.init_image, r.mask) = (Some("a.png".into()), Some("m.png".into()));
         let repainted = plan(repaint).unwrap();
-        assert_eq!((repainted.fix.anchor, repainted.request.strength), (Anchor::Keep, Some(Request::DEFAULT_STRENGTH)));
+        let expected = (Some(Anchor::Keep), Some(Request::DEFAULT_STRENGTH));
+        assert_eq!((repainted.fix.anchor, repainted.request.strength), expected);
         assert_eq!(plan(|_| ()).unwrap().request.strength, None);
     }
 

@@ -65,7 +65,7 @@ fn half_files_foreign_files_and_hand_painted_pictures_do_not_disturb_the_history
         fs::write(store.history_dir().join(name), "x").unwrap();
     }
     let listed: Vec<_> = store.history(&query("")).unwrap().into_iter().map(|entry| entry.hash).collect();
-    assert_eq!(listed, [key.hash.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&key.hash));
     assert!(store.sprite(&coin.hash).is_err());
     // Drawing it again mends it.
     assert_eq!(done(&engine, Request { seed: Some(coin.seed), ..request("a coin") })[0].hash, coin.hash);

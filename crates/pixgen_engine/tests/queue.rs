@@ -77,7 +77,7 @@ fn a_pause_halts_between_two_steps_and_the_job_goes_on_where_it_was() {
         }
     }
     assert!(steps <= 2, "it ran on to step {steps}");
-    let silent = engine.events().recv_timeout(Duration::from_millis(200));
+    let silent = engine.events().recv_timeout(Duration::from_millis(1500));
     assert!(silent.is_err(), "a paused job says nothing: {silent:?}");
     assert_eq!(engine.jobs()[0].state, JobState::Paused);
     engine.resume();
@@ -94,7 +94,7 @@ fn a_pause_halts_between_two_steps_and_the_job_goes_on_where_it_was() {
     assert_eq!(rest, Some(Duration::ZERO));
     for event in &events {
         if let EventKind::Step { step, remaining, .. } = event {
-            assert!(remaining.unwrap() < Duration::from_millis(150), "{step}: {remaining:?}");
+            assert!(remaining.unwrap() < Duration::from_secs(1), "{step}: {remaining:?}");
         }
     }
 }
@@ -112,14 +112,14 @@ fn a_paused_job_can_be_cancelled_and_a_paused_engine_dropped() {
     assert_eq!(engine.jobs().iter().map(|job| job.id).collect::<Vec<_>>(), [second]);
     let start = Instant::now();
     drop(engine);
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(start.elapsed() < Duration::from_secs(2));
 }
 
 #[test]
 fn an_idle_model_is_let_go_after_a_time_and_on_demand() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path(), STEP);
-    config.unload_after = Some(Duration::from_millis(300));
+    config.unload_after = Some(Duration::from_secs(2));
     let engine = Engine::start(config).unwrap();
     let wait_for = |expected: Option<Weights>| {
         let start = Instant::now();
@@ -132,10 +132,10 @@ fn an_idle_model_is_let_go_after_a_time_and_on_demand() {
     assert_eq!(engine.loaded(), None);
     done(&engine, request("a coin"));
     assert_eq!(engine.loaded(), Some(Weights::default()));
-    assert!(wait_for(None) > Duration::from_millis(150));
+    assert!(wait_for(None) > Duration::from_secs(1));
     done(&engine, request("a key"));
     engine.unload();
-    assert!(wait_for(None) < Duration::from_millis(250));
+    assert!(wait_for(None) < Duration::from_secs(1));
     assert_eq!(done(&engine, request("a coin")).len(), 1);
 }
 

@@ -1,7 +1,7 @@
 //! Everything that a request can ask for, drawn by the embedded model.
 
 #![cfg(feature = "embedded_model")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

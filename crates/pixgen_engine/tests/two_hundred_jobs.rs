@@ -72,7 +72,7 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
             _ => {}
         }
         // At random moments; the last ones while few jobs are left.
-        if !waiting_cancels.is_empty() && random.below(40) == 0 {
+        if !waiting_cancels.is_empty() && random.below(30) == 0 {
             let index = waiting_cancels.swap_remove(random.below(waiting_cancels.len()));
             if engine.jobs().iter().any(|job| job.id == ids[index]) {
                 cancelled_in_time.insert(index);

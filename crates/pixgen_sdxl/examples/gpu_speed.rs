@@ -35,9 +35,7 @@ fn main() -> Outcome<()> {
         println!("{row}");
     };
 
-    let load = || -> Outcome<Pipeline> {
-        Ok(Pipeline::load(&ModelSource::Folder(folder.clone()), &device, dtype)?)
-    };
+    let load = || -> Outcome<Pipeline> { Ok(Pipeline::load(&ModelSource::Folder(folder.clone()), &device, dtype)?) };
     // The first time fills the page cache.
     drop(load()?);
     let started = Instant::now();
@@ -46,7 +44,9 @@ fn main() -> Outcome<()> {
     steps(&pipeline, &run(1024, 1, 1, 5.0))?;
     say(json!({"what": "load to first step", "ms": milliseconds(started), "load_ms": loaded.as_secs_f64() * 1e3}));
 
-    for (px, images, guidance) in [(1024, 1, 5.0), (1024, 1, 1.0), (1024, 8, 1.0), (512, 1, 1.0), (512, 1, 5.0), (512, 16, 1.0)] {
+    for (px, images, guidance) in
+        [(1024, 1, 5.0), (1024, 1, 1.0), (1024, 8, 1.0), (512, 1, 1.0), (512, 1, 5.0), (512, 16, 1.0)]
+    {
         let batch = if guidance > 1.0 { 2 * images } else { images };
         steps(&pipeline, &run(px, images, 2, guidance))?;
         let once = median(|| Ok(steps(&pipeline, &run(px, images, 1, guidance))?))?;
@@ -63,16 +63,21 @@ fn main() -> Outcome<()> {
         let latent = Tensor::randn(0f32, 1.0, (1, 4, px / 8, px / 8), &device)?;
         pipeline.decode(&latent)?;
         let ms = median(|| Ok(drop(pipeline.decode(&latent)?)))?;
-        say(json!({"what": "vae decode", "batch": 1, "px": px, "ms": ms, "vae_dtype": format!("{:?}", pipeline.vae_dtype())}));
+        say(
+            json!({"what": "vae decode", "batch": 1, "px": px, "ms": ms, "vae_dtype": format!("{:?}", pipeline.vae_dtype())}),
+        );
     }
-    for (count, images, guidance, px) in [(30, 1, 5.0, 1024), (4, 1, 1.0, 1024), (30, 8, 5.0, 1024), (30, 1, 5.0, 512)] {
+    for (count, images, guidance, px) in [(30, 1, 5.0, 1024), (4, 1, 1.0, 1024), (30, 8, 5.0, 1024), (30, 1, 5.0, 512)]
+    {
         let input = run(px, images, count, guidance);
         let whole = || -> Outcome<()> { Ok(drop(pipeline.generate(&input, &mut |_| ControlFlow::Continue(()))?)) };
         whole()?;
         GpuMemory::reset_peak(&device)?;
         let ms = median(whole)?;
         let peak = GpuMemory::of(&device)?.peak_bytes as f64 / 1e9;
-        say(json!({"what": "whole image", "steps": count, "batch": images, "cfg": guidance > 1.0, "px": px, "ms": ms, "peak_gb": peak}));
+        say(
+            json!({"what": "whole image", "steps": count, "batch": images, "cfg": guidance > 1.0, "px": px, "ms": ms, "peak_gb": peak}),
+        );
     }
     Ok(())
 }

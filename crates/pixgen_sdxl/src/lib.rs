@@ -62,10 +62,10 @@ mod test_support;
 extern crate self as pixgen_sdxl;
 
 pub use checkpoint::{Architecture, FileKind, FileSummary, LoadOptions, LoadReport};
-#[cfg(feature = "download")]
-pub use download::{DownloadProgress, HubModel};
 #[cfg(feature = "cuda")]
 pub use cuda::GpuMemory;
+#[cfg(feature = "download")]
+pub use download::{DownloadProgress, HubModel};
 pub use error::Error;
 pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraReport, LoraStrength, ModelFamily};
 pub use nn::Seamless;

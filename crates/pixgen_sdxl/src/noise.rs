@@ -111,7 +111,7 @@ pub(crate) enum ImageNoise {
     /// little, and the last one leads back to the first.
     Circle {
         /// The one generator.
-        generator: Generator,
+        generator: Box<Generator>,
         /// n, the number of images.
         images: usize,
         /// v, the part of the variance that images do not share, 0 to 1.
@@ -125,7 +125,7 @@ impl ImageNoise {
         match variation {
             None => Self::Own(seeds.iter().map(|seed| Generator::new(*seed)).collect()),
             Some(variation) => Self::Circle {
-                generator: Generator::new(seeds.first().copied().unwrap_or_default()),
+                generator: Box::new(Generator::new(seeds.first().copied().unwrap_or_default())),
                 images: seeds.len(),
                 variation,
             },

@@ -28,7 +28,12 @@ pub(crate) struct Weights {
     not_needed: RefCell<Vec<String>>,
     params: RefCell<Params>,
     report: Rc<RefCell<LoadReport>>,
+    /// What a tensor is multiplied with as it is read.
+    factor: Option<Factor>,
 }
+
+/// What the tensor of a name is multiplied with.
+type Factor = Box<dyn Fn(&str) -> f64>;
 
 impl Weights {
     /// Opens the weights of `component` (`unet`, `vae`, …); tensors are converted to `dtype` as they are read.
@@ -54,7 +59,13 @@ impl Weights {
             not_needed: RefCell::default(),
             params: RefCell::default(),
             report: Rc::clone(source.report()),
+            factor: None,
         })
+    }
+
+    /// Multiplies tensors as they are read, by their name.
+    pub(crate) fn multiply(&mut self, factor: impl Fn(&str) -> f64 + 'static) {
+        self.factor = Some(Box::new(factor));
     }
 
     /// The scope without a prefix.
@@ -188,6 +199,7 @@ impl Scope<'_> {
             return weights.zeros(&shape);
         };
         weights.used.borrow_mut().insert(key.clone());
+        let factor = weights.factor.as_ref().map_or(1.0, |factor| factor(&key));
         let Place { file, tensor, part } = place;
         if let Some(found) = file.foreign_dtype(tensor) {
             return Err(Error::WrongDtype { component: component(), key, found });
@@ -204,7 +216,8 @@ impl Scope<'_> {
         if shape.rank() <= 1 && !is_finite(&file.load(tensor, *part, DType::F32, &Device::Cpu)?)? {
             return Err(Error::NotFiniteWeights { component: component(), key });
         }
-        Ok(file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?)
+        let loaded = file.load(tensor, *part, weights.dtype, &weights.device)?.reshape(shape)?;
+        Ok(if factor == 1.0 { loaded } else { (loaded * factor)? })
     }
 }
 

@@ -53,3 +53,69 @@ fn six_prompts_are_drawn_as_diffusers_draws_them() {
         assert!(worst <= TOLERANCE, "{prompt}: a channel differs by {worst} of 255");
     }
 }
+
+/// Pictures of a run with two steps, one after another.
+fn draw(pipeline: &Pipeline, change: impl FnOnce(&mut TextToImage)) -> Result<Vec<Vec<f32>>, pixgen_sdxl::Error> {
+    let mut input = TextToImage {
+        prompt: "item, a blue potion".to_owned(),
+        width_px: 16,
+        height_px: 16,
+        steps: 2,
+        guidance_scale: 3.0,
+        ..TextToImage::default()
+    };
+    change(&mut input);
+    let images = pipeline.generate(&input, &mut |_| ControlFlow::Continue(()))?;
+    Ok(images.flatten_from(1)?.to_vec2()?)
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn every_image_of_a_run_can_have_a_prompt_of_its_own() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny");
+    let pipeline = Pipeline::load(&ModelSource::Folder(model), &Device::Cpu, DType::F32).unwrap();
+    let prompts = ["item, a blue potion", "monster, a large red dragon with two wings and a tail"];
+    let together = draw(&pipeline, |input| {
+        input.image_prompts = prompts.map(str::to_owned).to_vec();
+        input.seeds = vec![3, 3];
+    });
+    let together = together.unwrap();
+    for (found, prompt) in together.iter().zip(prompts) {
+        let alone = draw(&pipeline, |input| {
+            input.prompt = prompt.to_owned();
+            input.seeds = vec![3];
+        });
+        let difference = largest_difference(found, &alone.unwrap()[0]);
+        assert!(difference < 1e-3, "{prompt}: alone it differs by {difference}");
+    }
+    assert!(largest_difference(&together[0], &together[1]) > 0.1);
+    let error = draw(&pipeline, |input| input.image_prompts = vec![String::new(); 3]).unwrap_err().to_string();
+    assert!(error.contains("image_prompts holds 3 texts, expected none or 1"), "{error}");
+}
+
+#[test]
+fn noise_that_goes_around_a_circle_makes_neighbours_alike() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny");
+    let pipeline = Pipeline::load(&ModelSource::Folder(model), &Device::Cpu, DType::F32).unwrap();
+    let circle = |variation| {
+        draw(&pipeline, |input| {
+            input.seeds = vec![5; 4];
+            input.noise_variation = Some(variation);
+        })
+    };
+    let still = circle(0.0).unwrap();
+    assert!(still.iter().all(|frame| largest_difference(frame, &still[0]) < 1e-3));
+    let mean = |frames: &[Vec<f32>], a: usize, b: usize| {
+        let sum: f32 = frames[a].iter().zip(&frames[b]).map(|(a, b)| (a - b).abs()).sum();
+        sum / frames[a].len() as f32
+    };
+    let (little, much) = (circle(0.05).unwrap(), circle(0.8).unwrap());
+    assert!(mean(&little, 0, 1) < mean(&much, 0, 1) && mean(&little, 0, 1) > 0.0);
+    // The last one is the first one's neighbour, not its opposite.
+    assert!(mean(&little, 0, 3) < mean(&little, 0, 2) * 1.2);
+    let error = circle(f64::NAN).unwrap_err().to_string();
+    assert!(error.contains("noise_variation is NaN"), "{error}");
+}

@@ -1,12 +1,15 @@
 //! How well fake pixel art is restored, by this crate and by others on the same pictures.
 //!
-//! `cargo run --release -p pixgen_art --features bench --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list]`
+//! `cargo run --release -p pixgen_art --features bench --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list] [--large]`
+//! or `… -- [FOLDER] --pass-through`
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
-//! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow).
+//! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow). `--pass-through` counts the
+//! sprites of the folder that are taken for what they are: pixel art at scale 1. `--large` times a picture of 1024² pixels.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
 
 mod degrade;
+mod peers;
 mod score;
 
 use std::path::{Path, PathBuf};
@@ -24,13 +27,24 @@ struct Options {
     seed: u64,
     count: usize,
     list: bool,
+    pass_through: bool,
+    large: bool,
     python: Option<String>,
     sheet: Option<String>,
 }
 
 fn options() -> Options {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
-    let mut options = Options { folder: assets, seed: 1, count: 120, list: false, python: None, sheet: None };
+    let mut options = Options {
+        folder: assets,
+        seed: 1,
+        count: 120,
+        list: false,
+        pass_through: false,
+        large: false,
+        python: None,
+        sheet: None,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
@@ -40,6 +54,8 @@ fn options() -> Options {
             "--sheet" => options.sheet = Some(value()),
             "--python" => options.python = Some(value()),
             "--list" => options.list = true,
+            "--large" => options.large = true,
+            "--pass-through" => options.pass_through = true,
             folder => options.folder = folder.into(),
         }
     }
@@ -81,6 +97,16 @@ fn cases(options: &Options) -> Vec<Case> {
     cases
 }
 
+/// Seconds of processor time of this thread, so that other programs do not count; where Linux's file is missing, those of
+/// the clock.
+fn processor_seconds() -> f64 {
+    let file = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    match file.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()) {
+        Some(nanoseconds) => nanoseconds / 1e9,
+        None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64(),
+    }
+}
+
 /// Scores of one tool over all cases.
 fn report(name: &str, rows: &[(Score, f64)]) {
     let count = rows.len().max(1) as f32;
@@ -93,9 +119,10 @@ fn report(name: &str, rows: &[(Score, f64)]) {
     let given = 100.0 * exact.iter().map(|(s, _)| s.all).sum::<f32>() / exact.len().max(1) as f32;
     let mut ratios: Vec<f32> = rows.iter().map(|(s, _)| s.colors_ratio).collect();
     ratios.sort_by(f32::total_cmp);
-    let time = rows.iter().map(|(_, t)| t).sum::<f64>() / f64::from(count);
+    let mut times: Vec<f64> = rows.iter().map(|(_, t)| *t).collect();
+    times.sort_by(f64::total_cmp);
     println!(
-        "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {given:.1} | {:.1} | {:.1} | {:.2} | {:.3} |",
+        "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {given:.1} | {:.1} | {:.1} | {:.2} | {:.3} | {:.3} |",
         share(&|s| f32::from(u8::from(s.exact))),
         share(&|s| f32::from(u8::from(s.within_one))),
         share(&|s| s.all),
@@ -103,27 +130,39 @@ fn report(name: &str, rows: &[(Score, f64)]) {
         over(&|s| s.alpha),
         over(&|s| s.iou),
         ratios.get(ratios.len() / 2).copied().unwrap_or(0.0),
-        time
+        times.iter().sum::<f64>() / f64::from(count),
+        times.get(times.len() / 2).copied().unwrap_or(0.0)
     );
 }
 
-/// Counts the sprites that [`sprite_of`] leaves as they are; they are pixel art, so all should be.
+/// Counts the sprites that [`sprite_of`] leaves as they are, of those whose alpha is 0 or 255: they are pixel art, so all
+/// should be.
 fn pass_through(folder: &Path) {
     let mut paths = Vec::new();
     pngs(folder, &mut paths);
     let (mut clean, mut changed) = (0usize, Vec::new());
-    for path in paths.iter().step_by(paths.len().div_ceil(2000).max(1)) {
+    for path in &paths {
         let sprite = image::open(path).unwrap().to_rgba8();
-        let is_clean = sprite.pixels().all(|pixel| matches!(pixel.0[3], 0 | 255));
-        let colors = sprite.pixels().map(|pixel| pixel.0).collect::<std::collections::HashSet<_>>().len();
-        if is_clean && colors <= 256 {
-            clean += 1;
-            if sprite_of(&sprite) != sprite {
-                changed.push(path.display().to_string());
-            }
+        if sprite.pixels().any(|pixel| !matches!(pixel.0[3], 0 | 255)) {
+            continue;
+        }
+        clean += 1;
+        let result = sprite_of(&sprite);
+        if result != sprite {
+            let colors = sprite.pixels().map(|pixel| pixel.0).collect::<std::collections::HashSet<_>>().len();
+            let name = path.strip_prefix(folder).unwrap_or(path).display();
+            let (from, to) = (sprite.dimensions(), result.dimensions());
+            changed.push(format!("{name}: {colors} colours, {}×{} became {}×{}", from.0, from.1, to.0, to.1));
         }
     }
-    println!("\n{} of {clean} clean sprites pass through unchanged; changed: {changed:?}\n", clean - changed.len());
+    println!(
+        "{} PNGs of {}, {clean} of them with alpha of 0 and 255 only: {} pass through unchanged, {:.2} %",
+        paths.len(),
+        folder.display(),
+        clean - changed.len(),
+        100.0 * (clean - changed.len()) as f64 / clean.max(1) as f64
+    );
+    changed.iter().for_each(|line| println!("changed: {line}"));
 }
 
 /// Times the way from a picture of 1024² pixels to a sprite of 128², step by step, the best of five.
@@ -157,8 +196,8 @@ fn large_picture() {
         best(&|| drop(remove_background(&small, &BackgroundOptions::default()))),
         best(&|| drop(reduce_colors(&cut, 24))),
         best(&|| drop(outline::remove_orphans(&cut, 0.2))),
-        best(&|| drop(restore(&picture, scale_8))),
-        best(&|| drop(restore(&picture, GridSize::Unknown))),
+        best(&|| drop(restore(&picture, scale_8).unwrap())),
+        best(&|| drop(restore(&picture, GridSize::Unknown).unwrap())),
     );
 }
 
@@ -175,7 +214,7 @@ fn sheet(file: &str, cases: &[Case]) {
     let mut sheet = RgbaImage::from_pixel(COLUMNS * (2 * EDGE + 12), rows * (EDGE + 8), image::Rgba([52, 56, 66, 255]));
     for (index, case) in cases.iter().enumerate() {
         let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
-        let sprite = restore(&case.picture, GridSize::Unknown);
+        let sprite = restore(&case.picture, GridSize::Unknown).unwrap();
         let after = match case.background {
             Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
             None => sprite,
@@ -186,62 +225,25 @@ fn sheet(file: &str, cases: &[Case]) {
     sheet.save(file).unwrap();
 }
 
-/// Runs `peers.py` on the same pictures and scores what it wrote.
-fn peers(python: &str, cases: &[Case]) {
-    let folder = std::env::current_dir().unwrap().join("target/restore_bench");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut list = String::new();
-    for (number, case) in cases.iter().enumerate() {
-        case.picture.save(folder.join(format!("{number}.png"))).unwrap();
-        let (width, height) = case.truth.dimensions();
-        list += &format!("{number} {width} {height} {}\n", u8::from(case.background.is_some()));
-    }
-    std::fs::write(folder.join("cases.txt"), list).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restore_bench/peers.py");
-    let status = std::process::Command::new(python).arg(script).arg(&folder).status().unwrap();
-    assert!(status.success(), "peers.py failed");
-    let text = std::fs::read_to_string(folder.join("peers.txt")).unwrap();
-    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
-    for version in lines.iter().filter(|line| line[0] == "version") {
-        for cut in ["0", "1"] {
-            // A tool that failed on a picture has recovered nothing of it.
-            let mut rows = Vec::new();
-            for (number, case) in cases.iter().enumerate().filter(|(_, case)| cut == "0" || case.background.is_some()) {
-                let is_row = |line: &&Vec<&str>| {
-                    line[0] == "time" && line[1] == version[1] && line[2] == number.to_string() && line[3] == cut
-                };
-                match lines.iter().find(is_row) {
-                    Some(line) => {
-                        let path = folder.join(format!("{}-{number}-{cut}.png", version[1]));
-                        let result = image::open(path).unwrap().to_rgba8();
-                        rows.push((score(case, &result, cut == "1"), line[4].parse().unwrap()));
-                    }
-                    None => rows.push((Score::default(), 0.0)),
-                }
-            }
-            if rows.iter().any(|(_, seconds)| *seconds > 0.0) {
-                let what = if cut == "1" { ", background removed" } else { "" };
-                report(&format!("{} {}{what}", version[1], version[2]), &rows);
-            }
-        }
-    }
-}
-
 fn main() {
     let options = options();
+    if options.pass_through {
+        return pass_through(&options.folder);
+    }
     let cases = cases(&options);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
-    println!("| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s |");
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s, mean | s, median |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let run = |cut: bool, tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {
         cases
             .iter()
             .filter(|case| !cut || case.background.is_some())
             .map(|case| {
-                let start = Instant::now();
+                let start = processor_seconds();
                 let result = tool(case);
-                let seconds = start.elapsed().as_secs_f64();
+                let seconds = processor_seconds() - start;
                 (score(case, &result, cut), seconds)
             })
             .collect()
@@ -251,32 +253,38 @@ fn main() {
         GridSize::Cells { width, height }
     };
     let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
-    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown));
+    let found = run(false, &|case| restore(&case.picture, GridSize::Unknown).unwrap());
     report("pixgen_art, unknown scale", &found);
-    let told = run(false, &|case| restore(&case.picture, given(case)));
+    let is_odd = |case: &Case| [case.truth.width(), case.truth.height()].iter().any(|edge| !edge.is_multiple_of(8));
+    let odd: Vec<_> = cases.iter().zip(&found).filter(|(case, _)| is_odd(case)).map(|(_, row)| *row).collect();
+    if !odd.is_empty() {
+        report(&format!("the same, {} sprites with an edge that is no multiple of 8", odd.len()), &odd);
+    }
+    let told = run(false, &|case| restore(&case.picture, given(case)).unwrap());
     report("pixgen_art, size given", &told);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown)));
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown).unwrap()));
     report("pixgen_art, unknown scale, background removed", &cut);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case))));
+    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case)).unwrap()));
     report("pixgen_art, size given, background removed", &cut);
     let whole = run(false, &|case| {
         let (width, height) = case.truth.dimensions();
         imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
     });
     report("nearest of the image crate, size given", &whole);
-    pass_through(&options.folder);
-    large_picture();
+    if options.large {
+        large_picture();
+    }
     if let Some(file) = &options.sheet {
         sheet(file, &cases);
     }
     if let Some(python) = &options.python {
-        peers(python, &cases);
+        peers::peers(python, &cases);
     }
     if options.list {
         for ((case, (found, _)), (told, _)) in cases.iter().zip(&found).zip(&told) {
             if !found.exact || told.all < 0.95 {
                 for size in [GridSize::Unknown, given(case)] {
-                    let grid = Grid::detect(&case.picture, size);
+                    let grid = Grid::detect(&case.picture, size).unwrap();
                     println!(
                         "{} {:?} {} -> {}x{} ({:.2}x{:.2} at {:.1},{:.1} drift {:.1},{:.1}) {:?} {:.2} conf {:.3} noise {:.4}; given {:.3}",
                         case.name,

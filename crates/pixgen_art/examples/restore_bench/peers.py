@@ -1,7 +1,9 @@
 """Runs other tools on the pictures of restore_bench: `python peers.py FOLDER`.
 
 FOLDER holds `N.png` and `cases.txt` with one line a picture: number, true width, true height, whether a background is
-painted. For every tool that can be imported, `TOOL-N.png` is written, and `peers.txt` with a line `TOOL N seconds`.
+painted. For every tool that can be imported, `TOOL-N-CUT.png` is written, and `peers.txt` with a line
+`time TOOL N CUT seconds`. unfake and proper-pixel-art take no size, but a whole number of picture pixels to a sprite
+pixel; told, they get the true number rounded.
 
     pip install unfake==1.0.7 proper-pixel-art==2.0.0 Pillow
 """
@@ -29,31 +31,46 @@ def pillow_median_cut(path, size, cut):
     return reduced
 
 
+def whole_scale(path, size):
+    """Picture pixels to a sprite pixel, the mean of both axes, rounded: what tools that are told a scale take."""
+    with Image.open(path) as picture:
+        return max(1, round((picture.width / size[0] + picture.height / size[1]) / 2))
+
+
+# An underscore in a name stands for a space.
 tools = {
-    "pillow-nearest": (pillow, "Pillow"),
-    "pillow-nearest-mediancut24": (pillow_median_cut, "Pillow"),
+    "Pillow_nearest,_size_given": (pillow, "Pillow"),
+    "Pillow_nearest_and_median_cut_24,_size_given": (pillow_median_cut, "Pillow"),
 }
 try:
     import unfake
 
-    def run_unfake(path, size, cut):
-        result = unfake.process_image_sync(str(path), max_colors=32, transparent_background=cut)
+    def run_unfake(path, size, cut, **options):
+        result = unfake.process_image_sync(str(path), max_colors=32, transparent_background=cut, **options)
         image = result["image"] if isinstance(result, dict) else result
         return image if isinstance(image, Image.Image) else Image.fromarray(image)
 
-    tools["unfake"] = (run_unfake, "unfake")
+    def run_unfake_told(path, size, cut):
+        return run_unfake(path, size, cut, manual_scale=whole_scale(path, size))
+
+    tools["unfake,_32_colours,_unknown_scale"] = (run_unfake, "unfake")
+    tools["unfake,_32_colours,_scale_given"] = (run_unfake_told, "unfake")
 except ImportError as error:
     print("unfake:", error, file=sys.stderr)
 try:
     from proper_pixel_art.config import PixelateConfig
     from proper_pixel_art.image import pixelate
 
-    def run_proper(path, size, cut):
+    def run_proper(path, size, cut, **options):
         image = Image.open(path).convert("RGBA")
-        result = pixelate(image, PixelateConfig(scale_result=1, transparent_background=cut))
+        result = pixelate(image, PixelateConfig(scale_result=1, transparent_background=cut, **options))
         return result if isinstance(result, Image.Image) else result.image
 
-    tools["proper-pixel-art"] = (run_proper, "proper-pixel-art")
+    def run_proper_told(path, size, cut):
+        return run_proper(path, size, cut, pixel_width=whole_scale(path, size))
+
+    tools["proper-pixel-art,_unknown_scale"] = (run_proper, "proper-pixel-art")
+    tools["proper-pixel-art,_scale_given"] = (run_proper_told, "proper-pixel-art")
 except ImportError as error:
     print("proper-pixel-art:", error, file=sys.stderr)
 
@@ -62,14 +79,14 @@ with open(folder / "peers.txt", "w") as report:
         print("version", name, importlib.metadata.version(package), file=report)
         for number, width, height, painted in cases:
             for cut in [False, True] if painted == "1" else [False]:
-                if cut and name.startswith("pillow"):
+                if cut and name.startswith("Pillow"):
                     continue
-                start = time.perf_counter()
+                start = time.process_time()
                 try:
                     result = tool(folder / f"{number}.png", (int(width), int(height)), cut)
                 except Exception as error:  # a tool that fails has no result
                     print(name, number, repr(error)[:200], file=sys.stderr)
                     continue
-                seconds = time.perf_counter() - start
+                seconds = time.process_time() - start
                 result.convert("RGBA").save(folder / f"{name}-{number}-{int(cut)}.png")
                 print("time", name, number, int(cut), f"{seconds:.4f}", file=report)

@@ -6,55 +6,33 @@
 mod blue_noise;
 
 use image::RgbaImage;
+pub use pixgen_api::Dither;
 
 use crate::oklab::{Lab, distance_squared, lab};
 use crate::palette::Palette;
 
-/// How a palette is stretched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Dither {
-    /// Every pixel takes the nearest colour.
-    #[default]
-    None,
-    /// Bayer's matrix of 2×2.
-    Bayer2,
-    /// Bayer's matrix of 4×4.
-    Bayer4,
-    /// Bayer's matrix of 8×8.
-    Bayer8,
-    /// A pattern without regular structure or clumps, 32×32, by void and cluster.
-    BlueNoise,
-    /// Error diffusion to four neighbours (Floyd and Steinberg 1976).
-    FloydSteinberg,
-    /// Error diffusion of three quarters to six neighbours, which keeps flat areas clean (Atkinson).
-    Atkinson,
+/// The threshold of a place, 0 to 1; `None` for kinds that have none.
+fn threshold(kind: Dither, x: u32, y: u32) -> Option<f32> {
+    match kind {
+        Dither::Bayer2 => Some(bayer(1, x, y)),
+        Dither::Bayer4 => Some(bayer(2, x, y)),
+        Dither::Bayer8 => Some(bayer(3, x, y)),
+        Dither::BlueNoise => Some(blue_noise::threshold(x, y)),
+        Dither::None | Dither::FloydSteinberg | Dither::Atkinson => None,
+    }
 }
 
-impl Dither {
-    /// Every kind, in the order in which front ends list them.
-    pub const ALL: [Self; 7] =
-        [Self::None, Self::Bayer2, Self::Bayer4, Self::Bayer8, Self::BlueNoise, Self::FloydSteinberg, Self::Atkinson];
+/// Most error that a pixel takes over, in OKLab: half of the way from black to white.
+const MAX_ERROR: f32 = 0.5;
 
-    /// The threshold of a place, 0 to 1; `None` for kinds that have none.
-    fn threshold(self, x: u32, y: u32) -> Option<f32> {
-        match self {
-            Self::Bayer2 => Some(bayer(1, x, y)),
-            Self::Bayer4 => Some(bayer(2, x, y)),
-            Self::Bayer8 => Some(bayer(3, x, y)),
-            Self::BlueNoise => Some(blue_noise::threshold(x, y)),
-            Self::None | Self::FloydSteinberg | Self::Atkinson => None,
+/// Where the error goes: columns, rows, share.
+fn diffusion(kind: Dither) -> &'static [(i32, i32, f32)] {
+    match kind {
+        Dither::FloydSteinberg => &[(1, 0, 0.4375), (-1, 1, 0.1875), (0, 1, 0.3125), (1, 1, 0.0625)],
+        Dither::Atkinson => {
+            &[(1, 0, 0.125), (2, 0, 0.125), (-1, 1, 0.125), (0, 1, 0.125), (1, 1, 0.125), (0, 2, 0.125)]
         }
-    }
-
-    /// Where the error goes: columns, rows, share.
-    fn diffusion(self) -> &'static [(i32, i32, f32)] {
-        match self {
-            Self::FloydSteinberg => &[(1, 0, 0.4375), (-1, 1, 0.1875), (0, 1, 0.3125), (1, 1, 0.0625)],
-            Self::Atkinson => {
-                &[(1, 0, 0.125), (2, 0, 0.125), (-1, 1, 0.125), (0, 1, 0.125), (1, 1, 0.125), (0, 2, 0.125)]
-            }
-            Self::None | Self::Bayer2 | Self::Bayer4 | Self::Bayer8 | Self::BlueNoise => &[],
-        }
+        Dither::None | Dither::Bayer2 | Dither::Bayer4 | Dither::Bayer8 | Dither::BlueNoise => &[],
     }
 }
 
@@ -86,12 +64,13 @@ pub fn dither(image: &RgbaImage, palette: &Palette, kind: Dither, strength: f32)
         let [r, g, b, a] = pixel.0;
         let place = y as usize * width + x as usize;
         let own = lab([r, g, b]);
-        let wanted = [0, 1, 2].map(|part| own[part] + errors[place][part]);
-        let index = match kind.threshold(x, y) {
+        // Bounded, because what the palette cannot show adds up without end and would bleed over the next edge.
+        let wanted = [0, 1, 2].map(|part| own[part] + errors[place][part].clamp(-MAX_ERROR, MAX_ERROR));
+        let index = match threshold(kind, x, y) {
             Some(threshold) => ordered(&labs, own, threshold, strength),
             None => nearest_two(&labs, wanted).0,
         };
-        for (dx, dy, share) in kind.diffusion() {
+        for (dx, dy, share) in diffusion(kind) {
             let near = (x as i32 + dx, y as i32 + dy);
             let is_inside = near.0 >= 0 && (near.0 as usize) < width && (near.1 as usize) < height;
             if is_inside {

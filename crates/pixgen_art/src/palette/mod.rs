@@ -10,11 +10,13 @@ mod classic;
 pub mod format;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use image::RgbaImage;
 
 pub use self::classic::Classic;
-use crate::oklab::{Lab, distance_squared, lab, rgb, weighted_mean};
+use crate::error::ArtError;
+use crate::oklab::{Lab, LabRow, distance_squared, lab, labs, rgb, rgb_of, weighted_mean};
 
 /// Colours nearer than this look the same and become one when colours are reduced: the just noticeable
 /// difference of OKLab, as CSS Color 4 uses it for gamut mapping. It spans noise of ±2 levels.
@@ -76,12 +78,41 @@ impl Palette {
     /// As [`Palette::reduced`], one palette for several images: the frames of one sheet.
     #[must_use]
     pub fn reduced_jointly<'a>(images: impl IntoIterator<Item = &'a RgbaImage>, max_colors: u32) -> Self {
-        let max_colors = max_colors.max(1) as usize;
+        Self::new(reduce(swatches(images), max_colors.max(1) as usize))
+    }
+
+    /// As [`Palette::reduced_jointly`] with one colour that is always there, as an outline's: the other colours take
+    /// what room is left.
+    #[must_use]
+    pub fn reduced_beside<'a>(
+        images: impl IntoIterator<Item = &'a RgbaImage>,
+        max_colors: u32,
+        fixed: [u8; 3],
+    ) -> Self {
+        let mut others = swatches(images);
+        others.retain(|swatch| swatch.rgb != fixed);
+        let colors = reduce(others, max_colors.saturating_sub(1).max(1) as usize);
+        Self::new(colors.into_iter().chain([fixed]))
+    }
+
+    /// As many colours as can be told apart in the images, at most `max_colors`, all of them in the images.
+    ///
+    /// The criterion: two colours are two when they lie further apart than the eye's threshold
+    /// ([`MERGE_DELTA_E`]) and than three times the images' noise, up to 0.05. The noise is the median difference of
+    /// neighbouring pixels that differ by less than 0.06; flat areas of equal pixels have none.
+    #[must_use]
+    pub fn automatic<'a>(images: impl IntoIterator<Item = &'a RgbaImage> + Clone, max_colors: u32) -> Self {
+        let threshold = (3.0 * noise_of(images.clone())).clamp(MERGE_DELTA_E, 0.05);
         let mut swatches = swatches(images);
-        if swatches.len() > max_colors {
-            // The second round merges what the first moved together by choosing each group's colour.
-            swatches = merge_alike(&merge_alike(&swatches, MERGE_DELTA_E), MERGE_DELTA_E);
+        loop {
+            // Choosing each group's colour may move two of them together: merged until all are apart.
+            let merged = merge_alike(&swatches, threshold);
+            if merged.len() == swatches.len() {
+                break;
+            }
+            swatches = merged;
         }
+        let max_colors = max_colors.max(1) as usize;
         if swatches.len() > max_colors {
             return Self::new(k_means(&swatches, max_colors));
         }
@@ -117,15 +148,17 @@ impl Palette {
     #[must_use]
     pub fn apply(&self, image: &RgbaImage) -> RgbaImage {
         let labs: Vec<_> = self.colors.iter().map(|rgb| lab(*rgb)).collect();
+        let key = |[r, g, b]: [u8; 3]| u32::from_be_bytes([0, r, g, b]);
         // Its own colours map to themselves without arithmetic, which is what makes this idempotent.
-        let mut known: HashMap<[u8; 3], [u8; 3]> = self.colors.iter().map(|rgb| (*rgb, *rgb)).collect();
+        let mut known: HashMap<u32, [u8; 3], BuildHasherDefault<ColorHasher>> =
+            self.colors.iter().map(|rgb| (key(*rgb), *rgb)).collect();
+        let points = crate::oklab::labs(image);
         let mut mapped = image.clone();
-        for pixel in mapped.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
-            let [r, g, b, a] = pixel.0;
-            let target = *known
-                .entry([r, g, b])
-                .or_insert_with(|| nearest(&labs, lab([r, g, b])).map_or([r, g, b], |index| self.colors[index]));
-            pixel.0 = [target[0], target[1], target[2], a];
+        for (pixel, point) in mapped.pixels_mut().zip(points).filter(|(pixel, _)| pixel.0[3] > 0) {
+            let own = rgb_of(pixel);
+            let [r, g, b] =
+                *known.entry(key(own)).or_insert_with(|| nearest(&labs, point).map_or(own, |index| self.colors[index]));
+            pixel.0 = [r, g, b, pixel.0[3]];
         }
         mapped
     }
@@ -135,6 +168,56 @@ impl Palette {
 #[must_use]
 pub fn reduce_colors(image: &RgbaImage, max_colors: u32) -> RgbaImage {
     Palette::reduced(image, max_colors).apply(image)
+}
+
+/// The image with each colour of `from` exchanged for the one at the same place in `to`; other colours stay, and so does
+/// alpha. Where a colour is in `from` twice, its first place counts.
+///
+/// # Errors
+/// When the two lists have different lengths.
+pub fn swap_palette(image: &RgbaImage, from: &[[u8; 3]], to: &[[u8; 3]]) -> Result<RgbaImage, ArtError> {
+    if from.len() != to.len() {
+        return Err(ArtError::SwapLengths { from: from.len(), to: to.len() });
+    }
+    let targets: HashMap<[u8; 3], [u8; 3]> = from.iter().copied().zip(to.iter().copied()).rev().collect();
+    let mut swapped = image.clone();
+    for pixel in swapped.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
+        let [r, g, b] = targets.get(&rgb_of(pixel)).copied().unwrap_or(rgb_of(pixel));
+        pixel.0 = [r, g, b, pixel.0[3]];
+    }
+    Ok(swapped)
+}
+
+/// The colours of at most `max_colors` swatches that hold all of them best; all when there are no more.
+fn reduce(mut swatches: Vec<Swatch>, max_colors: usize) -> Vec<[u8; 3]> {
+    if swatches.len() > max_colors {
+        // The second round merges what the first moved together by choosing each group's colour.
+        swatches = merge_alike(&merge_alike(&swatches, MERGE_DELTA_E), MERGE_DELTA_E);
+    }
+    if swatches.len() > max_colors {
+        return k_means(&swatches, max_colors);
+    }
+    swatches.into_iter().map(|swatch| swatch.rgb).collect()
+}
+
+/// What noise moves a colour by: the median difference of horizontal neighbours that nearly look the same.
+fn noise_of<'a>(images: impl IntoIterator<Item = &'a RgbaImage>) -> f32 {
+    let mut differences = Vec::new();
+    for image in images {
+        let labs = labs(image);
+        let width = image.width().max(1) as usize;
+        for (row, pixels) in labs.chunks(width).zip(image.as_raw().chunks(4 * width)) {
+            for (x, pair) in row.windows(2).enumerate() {
+                let is_drawn = pixels[4 * x + 3] > 0 && pixels[4 * x + 7] > 0;
+                let difference = distance_squared(pair[0], pair[1]);
+                if is_drawn && difference < 0.06 * 0.06 {
+                    differences.push(difference);
+                }
+            }
+        }
+    }
+    let middle = differences.len() / 2;
+    if differences.is_empty() { 0.0 } else { differences.select_nth_unstable_by(middle, f32::total_cmp).1.sqrt() }
 }
 
 /// No two 8-bit colours lie nearer in OKLab, but for the darkest.
@@ -206,17 +289,48 @@ fn nearest(points: &[Lab], to: Lab) -> Option<usize> {
 
 /// The distinct colours of all pixels that are not fully transparent, the most used first.
 fn swatches<'a>(images: impl IntoIterator<Item = &'a RgbaImage>) -> Vec<Swatch> {
-    let mut pixels: Vec<[u8; 3]> = Vec::new();
+    // Counted by value, so that only the distinct ones are sorted.
+    let mut counts: HashMap<u32, u32, BuildHasherDefault<ColorHasher>> = HashMap::default();
     for image in images {
-        pixels.extend(image.pixels().filter(|pixel| pixel.0[3] > 0).map(|p| [p.0[0], p.0[1], p.0[2]]));
+        for pixel in image.pixels().filter(|pixel| pixel.0[3] > 0) {
+            let [r, g, b, _] = pixel.0;
+            *counts.entry(u32::from_be_bytes([0, r, g, b])).or_default() += 1;
+        }
     }
-    pixels.sort_unstable();
-    let runs = pixels.chunk_by(|a, b| a == b);
-    let mut swatches: Vec<_> = runs
-        .map(|run| Swatch { rgb: run[0], lab: lab(run[0]), count: u32::try_from(run.len()).unwrap_or(u32::MAX) })
-        .collect();
+    let colors: Vec<(u32, u32)> = counts.into_iter().collect();
+    let rgba: Vec<u8> = colors.iter().flat_map(|(color, _)| (color << 8).to_be_bytes()).collect();
+    let mut points = LabRow::default();
+    points.read(&rgba);
+    let swatch = |(index, (color, count)): (usize, (u32, u32))| {
+        let [_, r, g, b] = color.to_be_bytes();
+        Swatch { rgb: [r, g, b], lab: points.at(index), count }
+    };
+    // The order of the map goes no further: the sort below has no ties.
+    let mut swatches: Vec<_> = colors.into_iter().enumerate().map(swatch).collect();
     sort_by_use(&mut swatches);
     swatches
+}
+
+/// A hasher for colours and small grid places: one multiplication (Knuth's), quick where nobody picks the keys to hurt.
+#[derive(Default)]
+struct ColorHasher(u64);
+
+impl Hasher for ColorHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn write_i32(&mut self, value: i32) {
+        self.write_u32(value.cast_unsigned());
+    }
 }
 
 /// The most used first; ties by value, so that the order never depends on the place in the image.
@@ -246,7 +360,7 @@ fn groups_alike(swatches: &[Swatch], threshold: f32) -> Vec<Vec<&Swatch>> {
     let mut founders: Vec<Lab> = Vec::new();
     let mut groups: Vec<Vec<&Swatch>> = Vec::new();
     // Founders by grid cell: with cells as wide as the threshold, only 27 of them can hold a match.
-    let mut grid: HashMap<[i32; 3], Vec<usize>> = HashMap::new();
+    let mut grid: HashMap<[i32; 3], Vec<usize>, BuildHasherDefault<ColorHasher>> = HashMap::default();
     for swatch in swatches {
         let [l, a, b] = cell(swatch.lab);
         let around =

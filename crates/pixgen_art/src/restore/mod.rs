@@ -19,6 +19,7 @@ pub use kernel::Kernel;
 use planes::Planes;
 
 use crate::ArtError;
+use crate::alpha::{OPAQUE_FROM, binary_alpha};
 use crate::palette::merge_noise;
 use crate::scale::whole_factor;
 
@@ -29,9 +30,14 @@ pub const CELL_NOISE_DELTA_E: f32 = 0.03;
 /// become one.
 ///
 /// An image that is pixel art already should not be given here: see [`sprite_of`].
-#[must_use]
-pub fn restore(image: &RgbaImage, size: GridSize) -> RgbaImage {
-    let grid = Grid::detect(image, size);
+///
+/// # Errors
+/// When the picture cannot have a grid of this size; never for [`GridSize::Unknown`].
+pub fn restore(image: &RgbaImage, size: GridSize) -> Result<RgbaImage, ArtError> {
+    Ok(sprite_on(image, &Grid::detect(image, size)?))
+}
+
+fn sprite_on(image: &RgbaImage, grid: &Grid) -> RgbaImage {
     merge_noise(&grid.sprite(image), CELL_NOISE_DELTA_E)
 }
 
@@ -41,7 +47,8 @@ const CLEAN_COLORS: usize = 256;
 /// The sprite that any image shows, whether it is one already or a picture of one.
 ///
 /// An image with at most 256 colours and alpha of 0 and 255 only is pixel art: it is left alone, but for a whole
-/// factor by which it was enlarged without blur. Everything else goes through [`restore`].
+/// factor by which it was enlarged without blur. So is one with more colours that no grid of larger cells explains (a
+/// texture), but for alpha between 0 and 255. Everything else goes through [`restore`].
 #[must_use]
 pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
     let has_clean_alpha = image.pixels().all(|pixel| matches!(pixel.0[3], 0 | u8::MAX));
@@ -50,7 +57,9 @@ pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
         let (width, height) = (image.width() / factor, image.height() / factor);
         return RgbaImage::from_fn(width, height, |x, y| *image.get_pixel(x * factor, y * factor));
     }
-    restore(image, GridSize::Unknown)
+    let grid = detect::detect(&Planes::new(image), GridSize::Unknown);
+    // Colours of an image at scale 1 are its own, not noise.
+    if grid.is_of_pixels() { grid.sprite(image) } else { sprite_on(image, &grid) }
 }
 
 /// Whether an image has at most [`CLEAN_COLORS`] colours, counted no further than that.
@@ -82,6 +91,28 @@ pub enum GridSize {
         /// Height of a sprite pixel.
         y_px: f32,
     },
+}
+
+impl GridSize {
+    /// Refuses what no picture of this size can have.
+    fn check(self, image: &RgbaImage) -> Result<(), ArtError> {
+        let image_px = [image.width(), image.height()];
+        let (fits, asked, expected) = match self {
+            Self::Unknown => return Ok(()),
+            Self::Cells { width, height } => (
+                (1..=image_px[0]).contains(&width) && (1..=image_px[1]).contains(&height),
+                format!("{width}×{height} cells"),
+                "at least one cell and at most one a picture pixel on each axis",
+            ),
+            Self::Scale { x_px, y_px } => (
+                // NaN is in no range.
+                (1.0..=image_px[0] as f32).contains(&x_px) && (1.0..=image_px[1] as f32).contains(&y_px),
+                format!("cells of {x_px}×{y_px} px"),
+                "cells of at least 1 px and at most the picture's size on each axis",
+            ),
+        };
+        if fits { Ok(()) } else { Err(ArtError::Grid { image_px, asked, expected }) }
+    }
 }
 
 /// The cells along one axis of a picture.
@@ -120,15 +151,19 @@ pub struct Grid {
     pub blur_cells: f32,
     /// Root mean square of what the grid does not explain, averaged over lines, 0 to 1.
     pub noise: f32,
-    /// Share of the picture's variance that the grid explains on its worse axis, 0 to 1.
+    /// Share of the picture's variance that the grid explains on its worse axis, 0 to 1. Found grids explain 0.9 or more;
+    /// where none does, every pixel is a cell.
     pub confidence: f32,
 }
 
 impl Grid {
     /// Finds the grid of a picture.
-    #[must_use]
-    pub fn detect(image: &RgbaImage, size: GridSize) -> Self {
-        detect::detect(&Planes::new(image), size)
+    ///
+    /// # Errors
+    /// When the picture cannot have a grid of this size; never for [`GridSize::Unknown`].
+    pub fn detect(image: &RgbaImage, size: GridSize) -> Result<Self, ArtError> {
+        size.check(image)?;
+        Ok(detect::detect(&Planes::new(image), size))
     }
 
     /// The sprite on this grid, by least squares.
@@ -146,7 +181,29 @@ impl Grid {
         Ok(self.sprite(image))
     }
 
+    /// Every pixel a cell.
+    fn of_pixels(width: usize, height: usize) -> Self {
+        let axis = |places: usize| Axis {
+            pitch_px: 1.0,
+            origin_px: 0.0,
+            cells: places.max(1) as u32,
+            coordinates: (0..places).map(|x| x as f32 + 0.5).collect(),
+        };
+        let (x, y) = (axis(width), axis(height));
+        Self { x, y, kernel: Kernel::Nearest, blur_cells: 0.0, noise: 0.0, confidence: 1.0 }
+    }
+
+    /// Whether every pixel is a cell: the picture is at scale 1.
+    #[must_use]
+    pub fn is_of_pixels(&self) -> bool {
+        let is_of_pixels = |axis: &Axis| axis.cells as usize == axis.coordinates.len() && axis.pitch_px == 1.0;
+        is_of_pixels(&self.x) && is_of_pixels(&self.y) && self.kernel == Kernel::Nearest
+    }
+
     fn sprite(&self, image: &RgbaImage) -> RgbaImage {
+        if self.is_of_pixels() {
+            return binary_alpha(image, OPAQUE_FROM);
+        }
         invert::Inversion::new(&Planes::new(image), self).sprite(self)
     }
 }

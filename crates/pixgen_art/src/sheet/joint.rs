@@ -79,10 +79,10 @@ pub fn anchored_frames(frames: &[RgbaImage], anchor: Anchor, how: AnchorFrames) 
 /// confident of those.
 ///
 /// # Errors
-/// When two pictures differ in size.
+/// When two pictures differ in size, or no grid of the size asked for fits them.
 pub fn on_one_grid(pictures: &[RgbaImage], size: GridSize) -> Result<Option<Grid>, ArtError> {
     same_size(pictures)?;
-    let grids: Vec<Grid> = pictures.iter().map(|picture| Grid::detect(picture, size)).collect();
+    let grids = pictures.iter().map(|picture| Grid::detect(picture, size)).collect::<Result<Vec<_>, _>>()?;
     let alike = |a: &Grid, b: &Grid| (a.x.cells, a.y.cells) == (b.x.cells, b.y.cells);
     let votes =
         |grid: &Grid| grids.iter().filter(|other| alike(grid, other)).map(|other| other.confidence).sum::<f32>();

@@ -6,7 +6,7 @@ mod pack;
 mod skyline;
 
 use image::{RgbaImage, imageops};
-use pixgen_api::{Anchor, MAX_SHEET_FRAMES, SheetError, SheetTag, SpriteSheet};
+use pixgen_api::{Anchor, MAX_FRAMES, SheetError, SheetTag, SpriteSheet};
 use thiserror::Error;
 
 pub use self::joint::{AnchorFrames, anchored_frames, joint_palette, on_one_grid, restore_frames};
@@ -24,7 +24,7 @@ pub struct Frame {
     pub name: String,
     /// Its pixels.
     pub image: RgbaImage,
-    /// How long it is shown, 1 to [`MAX_SHEET_FRAME_MS`](pixgen_api::MAX_SHEET_FRAME_MS).
+    /// How long it is shown, 1 to [`MAX_FRAME_MS`](pixgen_api::MAX_FRAME_MS).
     pub duration_ms: u32,
     /// The point that stands at the sprite's position, in pixels from the upper left corner.
     pub pivot_px: [f32; 2],
@@ -165,5 +165,5 @@ pub enum PackError {
 
 /// Checks the number of frames before anything is allocated for them.
 fn checked_count(frames: usize) -> Result<(), PackError> {
-    if (1..=MAX_SHEET_FRAMES).contains(&frames) { Ok(()) } else { Err(SheetError::FrameCount { found: frames }.into()) }
+    if (1..=MAX_FRAMES).contains(&frames) { Ok(()) } else { Err(SheetError::FrameCount { found: frames }.into()) }
 }

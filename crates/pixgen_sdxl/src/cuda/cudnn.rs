@@ -152,12 +152,15 @@ impl ExecutionPlan {
     fn candidates(convolutions: &Convolutions, shape: &Shape) -> Result<Vec<Self>> {
         let graph = operation_graph(convolutions, shape)?;
         let mut plans = Vec::new();
-        for mode in [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK]
+        for mode in
+            [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK]
         {
             let heuristics = Descriptor::new(Kind::CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
-            heuristics
-                .link(Name::CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, &[&graph])?
-                .set(Name::CUDNN_ATTR_ENGINEHEUR_MODE, Type::CUDNN_TYPE_HEUR_MODE, &[mode])?;
+            heuristics.link(Name::CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, &[&graph])?.set(
+                Name::CUDNN_ATTR_ENGINEHEUR_MODE,
+                Type::CUDNN_TYPE_HEUR_MODE,
+                &[mode],
+            )?;
             let Ok(heuristics) = heuristics.finalize() else { continue };
             for settings in engine_settings(&heuristics)? {
                 if plans.len() == CANDIDATES {

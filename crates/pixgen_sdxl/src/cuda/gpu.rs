@@ -1,5 +1,6 @@
 //! What programs share on one card: its stream, its kernels, the libraries' handles and what was measured once.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use candle_core::cuda_backend::cudarc;
@@ -21,6 +22,9 @@ pub(super) struct Gpu {
     #[cfg(feature = "cudnn")]
     convolutions: super::cudnn::Convolutions,
     multiprocessors: usize,
+    dtype: DType,
+    /// Which kernel is the fastest for some sizes.
+    chosen_kernels: Mutex<HashMap<Vec<usize>, &'static str>>,
 }
 
 /// One [`Gpu`] per card and format: kernels are compiled and products measured once per process.
@@ -52,8 +56,23 @@ impl Gpu {
             #[cfg(feature = "cudnn")]
             convolutions: super::cudnn::Convolutions::new(&stream, dtype)?,
             multiprocessors: usize::try_from(multiprocessors).unwrap_or(1).max(1),
+            dtype,
+            chosen_kernels: Mutex::default(),
             stream,
         })
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The kernel that was the fastest for these sizes.
+    pub(super) fn chosen_kernel(&self, sizes: &[usize]) -> Option<&'static str> {
+        self.chosen_kernels.lock().unwrap_or_else(PoisonError::into_inner).get(sizes).copied()
+    }
+
+    pub(super) fn choose_kernel(&self, sizes: &[usize], kernel: &'static str) {
+        self.chosen_kernels.lock().unwrap_or_else(PoisonError::into_inner).insert(sizes.to_vec(), kernel);
     }
 
     pub(super) fn device(&self) -> &CudaDevice {
@@ -81,7 +100,6 @@ impl Gpu {
         self.multiprocessors
     }
 
-
     /// Memory that holds whatever was there before.
     pub(super) fn allocate(&self, bytes: usize) -> Result<CudaSlice<u8>> {
         // SAFETY: every byte that a program reads was written by an operation of the program before.
@@ -97,7 +115,8 @@ impl Gpu {
     /// Milliseconds that `work` takes on the card, the shortest of a few runs after one that does not count.
     pub(super) fn measure(&self, mut work: impl FnMut() -> Result<()>) -> Result<f32> {
         const RUNS: usize = 3;
-        let event = || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(candle_core::Error::wrap);
+        let event =
+            || self.stream.record_event(Some(CUevent_flags::CU_EVENT_DEFAULT)).map_err(candle_core::Error::wrap);
         work()?;
         let mut shortest = f32::INFINITY;
         for _ in 0..RUNS {

@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use candle_core::cuda_backend::cudarc;
 use candle_core::{DType, Result, bail};
+use cudarc::driver::sys::CUfunction_attribute;
 use cudarc::driver::{CudaContext, CudaFunction};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
 
 /// All kernels, in the order in which they build on each other.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("kernels/common.cuh"),
     include_str!("kernels/norm.cu"),
     include_str!("kernels/pointwise.cu"),
     include_str!("kernels/embedding.cu"),
     include_str!("kernels/edges.cu"),
     include_str!("kernels/attention.cu"),
+    include_str!("kernels/attention_hopper.cu"),
 ];
 
 /// The entry points of [`SOURCES`].
@@ -33,17 +35,35 @@ const NAMES: [&str; 15] = [
     "enlarge",
     "geglu",
     "group_norm",
-    "group_norm_sums",
+    "group_norm_moments",
     "layer_norm",
     "products",
     "sinusoid",
     "softmax_rows",
 ];
 
+/// Those of `attention_hopper.cu`, with the shared memory that they may take.
+const HOPPER: [(&str, usize); 2] =
+    [("attention_wide_128", wide_attention_bytes(128)), ("attention_wide_192", wide_attention_bytes(192))];
+
+/// Keys of a tile of `attention_hopper.cu`.
+pub(super) const WIDE_KEYS: usize = 128;
+
+/// Shared memory of a block of `queries`: these, and three tiles of keys and of values, of 64 halves each.
+pub(super) const fn wide_attention_bytes(queries: usize) -> usize {
+    (queries + 2 * 3 * WIDE_KEYS) * 64 * 2
+}
+
+/// Whether a card has warpgroup products: they are part of no other compute capability, not even of later ones.
+fn is_hopper(major: i32, minor: i32) -> bool {
+    (major, minor) == (9, 0)
+}
+
 /// The kernels for one card and one 16-bit format.
 #[derive(Debug)]
 pub(super) struct Kernels {
     functions: HashMap<&'static str, CudaFunction>,
+    is_hopper: bool,
 }
 
 impl Kernels {
@@ -51,11 +71,24 @@ impl Kernels {
     pub(super) fn load(context: &Arc<CudaContext>, dtype: DType) -> Result<Self> {
         let (major, minor) = context.compute_capability().map_err(candle_core::Error::wrap)?;
         let module = context.load_module(compile(dtype, major, minor)?).map_err(candle_core::Error::wrap)?;
-        let functions = NAMES
-            .into_iter()
-            .map(|name| Ok((name, module.load_function(name).map_err(candle_core::Error::wrap)?)))
-            .collect::<Result<_>>()?;
-        Ok(Self { functions })
+        let load = |name| module.load_function(name).map_err(candle_core::Error::wrap);
+        let mut functions = NAMES.into_iter().map(|name| Ok((name, load(name)?))).collect::<Result<HashMap<_, _>>>()?;
+        let is_hopper = is_hopper(major, minor);
+        if is_hopper {
+            for (name, bytes) in HOPPER {
+                let function = load(name)?;
+                let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                let bytes = i32::try_from(bytes).map_err(candle_core::Error::wrap)?;
+                function.set_attribute(attribute, bytes).map_err(candle_core::Error::wrap)?;
+                functions.insert(name, function);
+            }
+        }
+        Ok(Self { functions, is_hopper })
+    }
+
+    /// Whether the kernels of `attention_hopper.cu` are there.
+    pub(super) fn is_hopper(&self) -> bool {
+        self.is_hopper
     }
 
     pub(super) fn get(&self, name: &str) -> Result<&CudaFunction> {
@@ -76,15 +109,14 @@ fn compile(dtype: DType, major: i32, minor: i32) -> Result<Ptx> {
         DType::BF16 => 1,
         _ => bail!("the kernels compute in f16 and bf16, not in {dtype:?}"),
     };
-    let options = CompileOptions {
-        options: vec![
-            format!("--gpu-architecture=compute_{major}{minor}"),
-            format!("-DHALF_IS_BF16={is_bf16}"),
-            "--std=c++17".to_owned(),
-        ],
-        name: Some("pixgen_sdxl.cu".to_owned()),
-        ..CompileOptions::default()
-    };
+    let mut flags = vec![format!("-DHALF_IS_BF16={is_bf16}"), "--std=c++17".to_owned()];
+    if is_hopper(major, minor) {
+        flags.extend(["--gpu-architecture=compute_90a".to_owned(), "-DHOPPER".to_owned()]);
+    } else {
+        flags.push(format!("--gpu-architecture=compute_{major}{minor}"));
+    }
+    let options =
+        CompileOptions { options: flags, name: Some("pixgen_sdxl.cu".to_owned()), ..CompileOptions::default() };
     match compile_ptx_with_opts(SOURCES.concat(), options) {
         Ok(ptx) => Ok(ptx),
         Err(cudarc::nvrtc::CompileError::CompileError { log, .. }) => {
@@ -105,8 +137,12 @@ mod tests {
         for (major, minor) in [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0), (12, 1)] {
             for dtype in [DType::F16, DType::BF16] {
                 let ptx = compile(dtype, major, minor).unwrap().to_src();
+                let has = |name: &str| ptx.contains(&format!(".entry {name}("));
                 for name in NAMES {
-                    assert!(ptx.contains(&format!(".entry {name}(")), "{name} for {major}.{minor}");
+                    assert!(has(name), "{name} for {major}.{minor}");
+                }
+                for (name, _) in HOPPER {
+                    assert_eq!(has(name), (major, minor) == (9, 0), "{name} for {major}.{minor}");
                 }
             }
         }

@@ -2,8 +2,10 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use super::kernels::{WIDE_KEYS, wide_attention_bytes};
 use super::product::Product;
 use super::program::{Argument, Launch, Place, Recorder, Spot};
+use super::tensor_map::TensorMap;
 use crate::nn::Seamless;
 use crate::params::Params;
 
@@ -148,10 +150,12 @@ impl Recorder {
         let processors = self.gpu.multiprocessors();
         let slabs = x.pixels().div_ceil(4 * rows).clamp(1, (2 * processors).div_ceil(x.images).min(256));
         let partials = self.memory(x.images * slabs * norm.groups * 2 * FLOAT);
+        let moments = self.memory(x.images * norm.groups * 2 * FLOAT);
+        let finished = self.lasting_bytes(&vec![0; x.images * size_of::<u32>()])?;
         let other = skip.map_or(Argument::from(0u64), |skip| Argument::from(&skip.place));
         let shift = Argument::from(shift.unwrap_or(0));
         self.launch(Launch {
-            kernel: "group_norm_sums",
+            kernel: "group_norm_moments",
             grid: [slabs, x.images, 1],
             block: [columns, rows],
             shared_bytes: 2 * rows * channels * FLOAT,
@@ -160,10 +164,13 @@ impl Recorder {
                 other,
                 shift,
                 (&partials).into(),
+                finished.into(),
+                (&moments).into(),
                 x.pixels().into(),
                 x.channels.into(),
                 skipped.into(),
                 norm.groups.into(),
+                (norm.eps as f32).into(),
             ],
         });
         let pad = usize::from(seamless != Seamless::OFF);
@@ -173,12 +180,12 @@ impl Recorder {
             kernel: "group_norm",
             grid: [blocks, x.images, 1],
             block: [columns, rows],
-            shared_bytes: 2 * norm.groups * FLOAT,
+            shared_bytes: 0,
             arguments: vec![
                 (&x.place).into(),
                 other,
                 shift,
-                (&partials).into(),
+                (&moments).into(),
                 gamma.into(),
                 beta.into(),
                 (&y.place).into(),
@@ -187,8 +194,6 @@ impl Recorder {
                 x.channels.into(),
                 skipped.into(),
                 norm.groups.into(),
-                slabs.into(),
-                (norm.eps as f32).into(),
                 norm.silu.into(),
                 pad.into(),
                 seamless.x.into(),
@@ -445,24 +450,42 @@ impl Recorder {
         let Attention { images, queries, keys, heads, q, q_stride, k, v, kv_stride, images_per_key } = *attention;
         let channels = heads * HEAD_DIM;
         let y = self.memory(images * queries * channels * HALF);
-        // Larger blocks read the keys less often; smaller ones leave fewer processors idle at the end.
-        let processors = self.gpu.multiprocessors();
-        let waves = |block: usize, at_once: usize, cost: f32| {
-            (queries.div_ceil(block) * heads * images).div_ceil(at_once * processors) as f32 * at_once as f32 * cost
+        let scale_log2 = Argument::from(std::f32::consts::LOG2_E / (HEAD_DIM as f32).sqrt());
+        let narrow = |kernel, block: usize| {
+            let sizes = [queries, keys, q_stride, kv_stride, channels, images_per_key];
+            let places = [q, k, v, y.spot()].map(Argument::from).into_iter();
+            Launch {
+                kernel,
+                grid: [queries.div_ceil(block), heads, images],
+                block: [128, 1],
+                shared_bytes: (block + 4 * 64) * HEAD_DIM * HALF,
+                arguments: places.chain(sizes.map(Argument::from)).chain([scale_log2]).collect(),
+            }
         };
-        let (kernel, block) =
-            if waves(128, 2, 2.0) <= waves(64, 3, 1.15) { ("attention_128", 128) } else { ("attention_64", 64) };
-        let sizes = [queries, keys, q_stride, kv_stride, channels, images_per_key];
-        let mut arguments: Vec<_> = [q, k, v, y.spot()].into_iter().map(Argument::from).collect();
-        arguments.extend(sizes.map(Argument::from));
-        arguments.push((std::f32::consts::LOG2_E / (HEAD_DIM as f32).sqrt()).into());
-        self.launch(Launch {
-            kernel,
-            grid: [queries.div_ceil(block), heads, images],
-            block: [128, 1],
-            shared_bytes: (block + 4 * 64) * HEAD_DIM * HALF,
-            arguments,
-        });
+        let wide = |kernel, block: usize| {
+            let map = |spot, tokens, stride, box_tokens| TensorMap { spot, images, tokens, heads, stride, box_tokens };
+            let maps = [
+                map(q, queries, q_stride, block),
+                map(k, keys, kv_stride, WIDE_KEYS),
+                map(v, keys, kv_stride, WIDE_KEYS),
+            ];
+            let sizes = [queries, keys, channels, images_per_key];
+            let places = maps.map(Argument::from).into_iter().chain([Argument::from(&y)]);
+            Launch {
+                kernel,
+                grid: [queries.div_ceil(block), heads, images],
+                // One warpgroup per 64 queries, and one that fetches.
+                block: [2 * block + 128, 1],
+                shared_bytes: wide_attention_bytes(block),
+                arguments: places.chain(sizes.map(Argument::from)).chain([scale_log2]).collect(),
+            }
+        };
+        // Larger blocks read the keys less often; smaller ones leave fewer processors idle at the end.
+        let mut choices = vec![narrow("attention_64", 64), narrow("attention_128", 128)];
+        if self.gpu.kernels().is_hopper() {
+            choices.extend([wide("attention_wide_128", 128), wide("attention_wide_192", 192)]);
+        }
+        self.fastest(vec![images, queries, keys, heads, q_stride, kv_stride], choices);
         y
     }
 }

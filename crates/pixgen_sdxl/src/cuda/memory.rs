@@ -39,11 +39,7 @@ impl GpuMemory {
         let mut zero = 0u64;
         // SAFETY: the attribute is a 64-bit number.
         unsafe {
-            sys::cuMemPoolSetAttribute(
-                pool(device)?,
-                Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH,
-                (&raw mut zero).cast(),
-            )
+            sys::cuMemPoolSetAttribute(pool(device)?, Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, (&raw mut zero).cast())
         }
         .result()
         .map_err(Error::wrap)

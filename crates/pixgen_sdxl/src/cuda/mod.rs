@@ -20,6 +20,7 @@ mod layers;
 mod memory;
 mod product;
 mod program;
+mod tensor_map;
 mod unet;
 mod vae;
 
@@ -85,14 +86,19 @@ impl UnetPrograms {
     }
 
     /// One step, or `None` if the kernels do not serve this model, device or dtype.
-    pub(crate) fn step(&self, params: &Params, device: &Device, dtype: DType, step: Step<'_>) -> Result<Option<Tensor>> {
+    pub(crate) fn step(
+        &self,
+        params: &Params,
+        device: &Device,
+        dtype: DType,
+        step: Step<'_>,
+    ) -> Result<Option<Tensor>> {
         let Device::Cuda(card) = device else { return Ok(None) };
         if !serves(device, dtype) || self.refused.get().is_some() {
             return Ok(None);
         }
         let (images, _, height, width) = step.sample.dims4()?;
-        let shape =
-            Shape { images, height, width, text_tokens: step.text_tokens, surroundings: step.surroundings };
+        let shape = Shape { images, height, width, text_tokens: step.text_tokens, surroundings: step.surroundings };
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_none_or(|program| program.shape != shape) {
             // The old one's memory goes first.
@@ -132,6 +138,7 @@ pub(crate) fn decode(
     card: &Card,
     params: &Params,
     config: &VaeConfig,
+    eps: f64,
     latent: &Tensor,
     seamless: Seamless,
 ) -> Result<Option<Tensor>> {
@@ -141,7 +148,7 @@ pub(crate) fn decode(
         return Ok(None);
     }
     let latent = vae::prepare(latent)?;
-    vae::decode(card.get(device, dtype)?, &Weights { params }, config, &latent, seamless).map(Some)
+    vae::decode(card.get(device, dtype)?, &Weights { params }, config, eps, &latent, seamless).map(Some)
 }
 
 #[cfg(test)]

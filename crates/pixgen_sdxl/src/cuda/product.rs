@@ -17,7 +17,7 @@ use super::program::Spot;
 /// What NVIDIA recommends for Hopper; enough for split products elsewhere.
 const WORKSPACE_BYTES: usize = 32 << 20;
 /// Algorithms that are tried for each shape.
-const CANDIDATES: usize = 8;
+const CANDIDATES: usize = 16;
 
 /// `y = x · wᵀ + bias + residual`, rows from the top. Strides are in numbers.
 #[derive(Clone, Copy, Debug)]
@@ -125,12 +125,7 @@ impl PreparedProduct {
         let y = Layout::new(out_type, product.outputs, product.rows, product.y_stride)?;
         let to = address(product.y);
         let mut prepared = Self {
-            addresses: [
-                address(product.weight),
-                address(product.x),
-                product.residual.map_or(to, &address),
-                to,
-            ],
+            addresses: [address(product.weight), address(product.x), product.residual.map_or(to, &address), to],
             sizes: [product.rows, product.inputs, product.outputs],
             beta: if product.residual.is_some() { 1.0 } else { 0.0 },
             algorithm: sys::cublasLtMatmulAlgo_t { data: [0; 8] },
@@ -249,7 +244,8 @@ impl Operation {
         let transposes = i32::from(!product.by_input);
         operation.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSA, &transposes)?;
         if let Some(bias) = product.bias {
-            operation.set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, &sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
+            operation
+                .set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, &sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
             operation.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
         }
         Ok(operation)

@@ -10,6 +10,7 @@ use cudarc::driver::{CudaGraph, CudaSlice, DevicePtr, result};
 use super::arena::{Arena, Range};
 use super::gpu::Gpu;
 use super::product::{PreparedProduct, Product};
+use super::tensor_map::{EncodedMap, TensorMap};
 
 /// An intermediate result, or a weight. Its memory is free for later operations when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -60,8 +61,16 @@ impl Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Argument {
     Spot(Spot),
+    /// A tensor as Hopper's tensor memory accelerator wants it described.
+    Tensor(TensorMap),
     Int(i32),
     Float(f32),
+}
+
+impl From<TensorMap> for Argument {
+    fn from(map: TensorMap) -> Self {
+        Self::Tensor(map)
+    }
 }
 
 impl From<&Place> for Argument {
@@ -114,6 +123,8 @@ pub(super) struct Launch {
 /// What has been recorded.
 enum Recorded {
     Launch(Launch),
+    /// One of several launches that do the same, whichever is the fastest for these sizes.
+    Choice(Vec<usize>, Vec<Launch>),
     Product(Product),
     #[cfg(feature = "cudnn")]
     Convolution(super::cudnn::Convolution),
@@ -121,14 +132,15 @@ enum Recorded {
 
 /// The same with addresses.
 enum Operation {
-    Launch(Launch, Vec<Value>),
+    Launch(PreparedLaunch),
     Product(PreparedProduct),
     #[cfg(feature = "cudnn")]
     Convolution(super::cudnn::PreparedConvolution),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Value {
+    Map(Box<EncodedMap>),
     Address(u64),
     Int(i32),
     Float(f32),
@@ -137,10 +149,79 @@ enum Value {
 impl Value {
     fn pointer(&self) -> *mut std::ffi::c_void {
         match self {
+            Self::Map(map) => std::ptr::from_ref(&**map).cast_mut().cast(),
             Self::Address(address) => std::ptr::from_ref(address).cast_mut().cast(),
             Self::Int(number) => std::ptr::from_ref(number).cast_mut().cast(),
             Self::Float(number) => std::ptr::from_ref(number).cast_mut().cast(),
         }
+    }
+}
+
+/// A launch with addresses.
+struct PreparedLaunch {
+    launch: Launch,
+    values: Vec<Value>,
+}
+
+impl PreparedLaunch {
+    fn new(gpu: &Gpu, launch: Launch, address: impl Fn(Spot) -> u64) -> Result<Self> {
+        let values = launch.arguments.iter().map(|argument| {
+            Ok(match argument {
+                Argument::Spot(spot) => Value::Address(address(*spot)),
+                Argument::Tensor(map) => Value::Map(Box::new(map.encode(gpu, address(map.spot))?)),
+                Argument::Int(number) => Value::Int(*number),
+                Argument::Float(number) => Value::Float(*number),
+            })
+        });
+        Ok(Self { values: values.collect::<Result<_>>()?, launch })
+    }
+
+    /// The fastest of several; the memory at their places is overwritten if the sizes are new.
+    fn fastest(gpu: &Gpu, sizes: &[usize], launches: Vec<Launch>, address: impl Fn(Spot) -> u64) -> Result<Self> {
+        let kernel = gpu.chosen_kernel(sizes);
+        let mut best: Option<(f32, Self)> = None;
+        for launch in launches {
+            if kernel.is_some_and(|kernel| kernel != launch.kernel) {
+                continue;
+            }
+            let prepared = Self::new(gpu, launch, &address)?;
+            if kernel.is_some() {
+                return Ok(prepared);
+            }
+            let time_ms = gpu.measure(|| prepared.run(gpu))?;
+            if best.as_ref().is_none_or(|(shortest, _)| time_ms < *shortest) {
+                best = Some((time_ms, prepared));
+            }
+        }
+        let Some((time_ms, prepared)) = best else { candle_core::bail!("there is no kernel to choose from") };
+        tracing::debug!(?sizes, kernel = prepared.launch.kernel, time_ms, "chose a kernel");
+        gpu.choose_kernel(sizes, prepared.launch.kernel);
+        Ok(prepared)
+    }
+
+    fn run(&self, gpu: &Gpu) -> Result<()> {
+        let number = |size: usize| u32::try_from(size).map_err(Error::wrap);
+        let Launch { kernel, grid: [x, y, z], block: [columns, rows], shared_bytes, .. } = &self.launch;
+        let function = gpu.kernels().get(kernel)?;
+        let mut pointers: Vec<_> = self.values.iter().map(Value::pointer).collect();
+        // SAFETY: the recording functions pass what the kernels of `kernels/` take, and the memory is the program's.
+        unsafe {
+            result::launch_kernel(
+                function.cu_function(),
+                (number(*x)?, number(*y)?, number(*z)?),
+                (number(*columns)?, number(*rows)?, 1),
+                number(*shared_bytes)?,
+                gpu.stream().cu_stream(),
+                &mut pointers,
+            )
+            .map_err(|error| Error::Msg(format!("the kernel {kernel} could not be launched: {error}")))
+        }
+    }
+
+    /// What a profile calls it.
+    fn describe(&self) -> String {
+        let Launch { kernel, grid: [x, y, z], .. } = self.launch;
+        format!("{kernel} {x}×{y}×{z}")
     }
 }
 
@@ -199,6 +280,11 @@ impl Recorder {
         self.operations.push(Recorded::Launch(launch));
     }
 
+    /// One of several launches that do the same; the fastest is measured once per `sizes`.
+    pub(super) fn fastest(&mut self, sizes: Vec<usize>, launches: Vec<Launch>) {
+        self.operations.push(Recorded::Choice(sizes, launches));
+    }
+
     pub(super) fn product(&mut self, product: Product) {
         self.operations.push(Recorded::Product(product));
     }
@@ -223,18 +309,11 @@ impl Recorder {
             .into_iter()
             .map(|operation| {
                 Ok(match operation {
-                    Recorded::Launch(launch) => {
-                        let values = launch.arguments.iter().map(|argument| match argument {
-                            Argument::Spot(spot) => Value::Address(address(*spot)),
-                            Argument::Int(number) => Value::Int(*number),
-                            Argument::Float(number) => Value::Float(*number),
-                        });
-                        let values = values.collect();
-                        Operation::Launch(launch, values)
+                    Recorded::Launch(launch) => Operation::Launch(PreparedLaunch::new(&gpu, launch, address)?),
+                    Recorded::Choice(sizes, launches) => {
+                        Operation::Launch(PreparedLaunch::fastest(&gpu, &sizes, launches, address)?)
                     }
-                    Recorded::Product(product) => {
-                        Operation::Product(PreparedProduct::new(&gpu, &product, address)?)
-                    }
+                    Recorded::Product(product) => Operation::Product(PreparedProduct::new(&gpu, &product, address)?),
                     #[cfg(feature = "cudnn")]
                     Recorded::Convolution(convolution) => {
                         Operation::Convolution(super::cudnn::PreparedConvolution::new(&gpu, &convolution, address)?)
@@ -242,7 +321,16 @@ impl Recorder {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Program { graph: Graph::NotYet, operations, #[cfg(test)] base, _memory: memory, gpu, _kept: kept, _weights: weights })
+        Ok(Program {
+            graph: Graph::NotYet,
+            operations,
+            #[cfg(test)]
+            base,
+            _memory: memory,
+            gpu,
+            _kept: kept,
+            _weights: weights,
+        })
     }
 }
 
@@ -297,19 +385,17 @@ impl Program {
         match &self.graph {
             Graph::Captured(graph) => return graph.launch().map_err(Error::wrap),
             Graph::NotYet => self.graph = Graph::Next,
-            Graph::Next => {
-                match self.capture() {
-                    Ok(graph) => {
-                        graph.launch().map_err(Error::wrap)?;
-                        self.graph = Graph::Captured(graph);
-                        return Ok(());
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the driver captures no graph: steps take a little longer");
-                        self.graph = Graph::Refused;
-                    }
+            Graph::Next => match self.capture() {
+                Ok(graph) => {
+                    graph.launch().map_err(Error::wrap)?;
+                    self.graph = Graph::Captured(graph);
+                    return Ok(());
                 }
-            }
+                Err(error) => {
+                    tracing::warn!(%error, "the driver captures no graph: steps take a little longer");
+                    self.graph = Graph::Refused;
+                }
+            },
             Graph::Refused => {}
         }
         self.run_plain()
@@ -317,9 +403,7 @@ impl Program {
 
     fn capture(&self) -> Result<CudaGraph> {
         let stream = self.gpu.stream();
-        stream
-            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
-            .map_err(Error::wrap)?;
+        stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).map_err(Error::wrap)?;
         let ran = self.run_plain();
         // The capture has to end whatever happened.
         let graph = stream.end_capture(CUgraphInstantiate_flags(0)).map_err(Error::wrap);
@@ -333,7 +417,7 @@ impl Program {
     fn run_plain(&self) -> Result<()> {
         for operation in &self.operations {
             match operation {
-                Operation::Launch(launch, values) => self.launch(launch, values)?,
+                Operation::Launch(launch) => launch.run(&self.gpu)?,
                 Operation::Product(product) => product.run(&self.gpu)?,
                 #[cfg(feature = "cudnn")]
                 Operation::Convolution(convolution) => convolution.run(&self.gpu)?,
@@ -342,33 +426,12 @@ impl Program {
         Ok(())
     }
 
-    fn launch(&self, launch: &Launch, values: &[Value]) -> Result<()> {
-        let number = |size: usize| u32::try_from(size).map_err(Error::wrap);
-        let Launch { kernel, grid: [x, y, z], block: [columns, rows], shared_bytes, .. } = launch;
-        let function = self.gpu.kernels().get(kernel)?;
-        let mut pointers: Vec<_> = values.iter().map(Value::pointer).collect();
-        // SAFETY: the recording functions pass what the kernels of `kernels/` take, and the memory is the program's.
-        unsafe {
-            result::launch_kernel(
-                function.cu_function(),
-                (number(*x)?, number(*y)?, number(*z)?),
-                (number(*columns)?, number(*rows)?, 1),
-                number(*shared_bytes)?,
-                self.gpu.stream().cu_stream(),
-                &mut pointers,
-            )
-            .map_err(|error| Error::Msg(format!("the kernel {kernel} could not be launched: {error}")))
-        }
-    }
-
     /// Milliseconds of each kind of operation in one run, the longest first: what a profile of a step consists of.
     pub(super) fn profile(&self) -> Result<Vec<(String, usize, f32)>> {
         let mut kinds: std::collections::BTreeMap<String, (usize, f32)> = std::collections::BTreeMap::new();
         for operation in &self.operations {
             let (name, time_ms) = match operation {
-                Operation::Launch(launch, values) => {
-                    (launch.kernel.to_owned(), self.gpu.measure(|| self.launch(launch, values))?)
-                }
+                Operation::Launch(prepared) => (prepared.describe(), self.gpu.measure(|| prepared.run(&self.gpu))?),
                 Operation::Product(product) => (product.describe(), self.gpu.measure(|| product.run(&self.gpu))?),
                 #[cfg(feature = "cudnn")]
                 Operation::Convolution(convolution) => {

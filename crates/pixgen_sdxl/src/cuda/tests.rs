@@ -14,12 +14,8 @@ use super::unet::output;
 use crate::nn::{Seamless, attention, geglu, random};
 use crate::params::Params;
 
-const SEAMLESS: [Seamless; 4] = [
-    Seamless::OFF,
-    Seamless { x: true, y: false },
-    Seamless { x: false, y: true },
-    Seamless { x: true, y: true },
-];
+const SEAMLESS: [Seamless; 4] =
+    [Seamless::OFF, Seamless { x: true, y: false }, Seamless { x: false, y: true }, Seamless { x: true, y: true }];
 
 /// A card in one format, with weights by name.
 struct Bench {
@@ -153,7 +149,13 @@ fn with_border(x: &Tensor, seamless: Seamless) -> Tensor {
 fn group_norms() {
     // (images, channels, skip channels, groups, height, width): several octets per group and several groups per octet,
     // a group that spans both inputs, one pixel, more pixels than a block takes at once.
-    let cases = [(2, 32, 0, 8, 5, 7), (1, 64, 0, 32, 9, 3), (3, 320, 0, 32, 33, 31), (2, 40, 32, 6, 4, 5), (1, 128, 0, 32, 1, 1)];
+    let cases = [
+        (2, 32, 0, 8, 5, 7),
+        (1, 64, 0, 32, 9, 3),
+        (3, 320, 0, 32, 33, 31),
+        (2, 40, 32, 6, 4, 5),
+        (1, 128, 0, 32, 1, 1),
+    ];
     for (images, channels, skipped, groups, height, width) in cases {
         for (seamless, silu, shifted) in
             SEAMLESS.into_iter().map(|s| (s, true, true)).chain([(Seamless::OFF, false, false)])
@@ -163,7 +165,8 @@ fn group_norms() {
                 let skip = bench.rounded(&random(2, -1.0, 2.0, (images, skipped.max(1), height, width)));
                 let shift = random(3, 0.0, 1.0, (images, channels));
                 let all = channels + skipped;
-                let (gamma, beta) = (bench.rounded(&random(4, 1.0, 0.5, all)), bench.rounded(&random(5, 0.0, 1.0, all)));
+                let (gamma, beta) =
+                    (bench.rounded(&random(4, 1.0, 0.5, all)), bench.rounded(&random(5, 0.0, 1.0, all)));
                 bench.weight("norm.weight", &gamma);
                 bench.weight("norm.bias", &beta);
                 let on_card = bench.image(&x);
@@ -186,8 +189,7 @@ fn group_norms() {
                 let x = if skipped > 0 { Tensor::cat(&[&x, &skip], 1).unwrap() } else { x };
                 let layer = crate::nn::GroupNorm::new(gamma, beta, groups, 1e-5);
                 let expected = if silu { layer.forward_silu(&x) } else { layer.forward(&x) }.unwrap();
-                let expected =
-                    if seamless == Seamless::OFF { expected } else { with_border(&expected, seamless) };
+                let expected = if seamless == Seamless::OFF { expected } else { with_border(&expected, seamless) };
                 let what = format!("{channels}+{skipped} channels in {groups} groups, {height}×{width}, {seamless:?}");
                 assert_close(&found, &expected, dtype, &what);
             });
@@ -240,11 +242,24 @@ fn gated_activations() {
 #[test]
 fn attention_of_64_channels() {
     // (images, queries, keys, heads, images per key): text, one token, not a multiple of a block, both block sizes.
-    let cases =
-        [(2, 256, 77, 5, 1), (1, 1, 1, 1, 1), (3, 130, 130, 2, 1), (4, 200, 200, 3, 2), (2, 4096, 4096, 10, 1), (1, 96, 154, 20, 1)];
-    for (images, queries, keys, heads, images_per_key) in cases {
+    let cases = [
+        (2, 256, 77, 5, 1),
+        (1, 1, 1, 1, 1),
+        (3, 130, 130, 2, 1),
+        (4, 200, 200, 3, 2),
+        (2, 4096, 4096, 10, 1),
+        (1, 96, 154, 20, 1),
+    ];
+    const KERNELS: [&str; 4] = ["attention_64", "attention_128", "attention_wide_128", "attention_wide_192"];
+    let cases = cases.into_iter().flat_map(|case| KERNELS.map(|kernel| (case, kernel)));
+    for ((images, queries, keys, heads, images_per_key), kernel) in cases {
         each_format(|mut bench| {
             let channels = heads * HEAD_DIM;
+            if kernel.contains("wide") && !bench.gpu.kernels().is_hopper() {
+                return;
+            }
+            let strides = if queries == keys { [3 * channels; 2] } else { [channels; 2] };
+            bench.gpu.choose_kernel(&[images, queries, keys, heads, strides[0], strides[1]], kernel);
             // As in the network: queries, keys and values behind one another, so that rows are not dense.
             let qkv = bench.rounded(&random(1, 0.0, 1.5, (images, queries.max(keys), 3 * channels)));
             let part = |at: usize, tokens: usize| {
@@ -288,7 +303,7 @@ fn attention_of_64_channels() {
             let owner = Tensor::new(owner, &Device::Cpu).unwrap();
             let [k, v] = [k, v].map(|x| split(&x.index_select(&owner, 0).unwrap(), keys));
             let expected = attention(&split(&q, queries), &k, &v, None).unwrap();
-            let what = format!("{images} images, {queries} queries, {keys} keys, {heads} heads");
+            let what = format!("{kernel}: {images} images, {queries} queries, {keys} keys, {heads} heads");
             // Averages of many values are small against the rounding of the shares.
             let error = (&found - &expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             let allowed = if dtype == DType::BF16 { 4e-2 } else { 5e-3 };
@@ -300,11 +315,20 @@ fn attention_of_64_channels() {
 #[test]
 fn convolutions() {
     // (images, inputs, outputs, height, width, stride)
-    let cases = [(2, 32, 40, 9, 7, 1), (1, 64, 64, 8, 8, 2), (2, 320, 320, 16, 24, 1), (1, 8, 16, 9, 11, 2), (3, 640, 320, 5, 5, 1)];
+    let cases = [
+        (2, 32, 40, 9, 7, 1),
+        (1, 64, 64, 8, 8, 2),
+        (2, 320, 320, 16, 24, 1),
+        (1, 8, 16, 9, 11, 2),
+        (3, 640, 320, 5, 5, 1),
+    ];
     for (images, inputs, outputs, height, width, stride) in cases {
-        for (biased, with_residual, seamless) in
-            [(true, true, Seamless::OFF), (false, false, Seamless::OFF), (true, false, SEAMLESS[3]), (true, true, SEAMLESS[1])]
-        {
+        for (biased, with_residual, seamless) in [
+            (true, true, Seamless::OFF),
+            (false, false, Seamless::OFF),
+            (true, false, SEAMLESS[3]),
+            (true, true, SEAMLESS[1]),
+        ] {
             each_format(|mut bench| {
                 let x = bench.rounded(&random(1, 0.0, 1.0, (images, inputs, height, width)));
                 let deviation = 1.0 / (9.0 * inputs as f64).sqrt();
@@ -349,8 +373,7 @@ fn enlarged_images() {
                 let dtype = bench.dtype;
                 let found = bench.run_image(&y);
                 let expected = x.upsample_nearest2d(to.0, to.1).unwrap();
-                let expected =
-                    if seamless == Seamless::OFF { expected } else { with_border(&expected, seamless) };
+                let expected = if seamless == Seamless::OFF { expected } else { with_border(&expected, seamless) };
                 assert_close(&found, &expected, dtype, &format!("{height}×{width} to {to:?}, {seamless:?}"));
             });
         }
@@ -439,8 +462,7 @@ fn products_with_strides_residuals_and_f32_results() {
             let found = bench.run(&y, &[rows, outputs], if in_f32 { DType::F32 } else { dtype });
             let weight = if by_input { weight } else { weight.t().unwrap() };
             let expected = x.matmul(&weight).unwrap();
-            let expected =
-                if in_f32 { expected } else { (expected.broadcast_add(&bias).unwrap() + residual).unwrap() };
+            let expected = if in_f32 { expected } else { (expected.broadcast_add(&bias).unwrap() + residual).unwrap() };
             assert_close(&found, &expected, dtype, &format!("{rows}×{inputs}×{outputs}"));
         });
     }

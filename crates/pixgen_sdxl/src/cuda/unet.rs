@@ -478,14 +478,7 @@ impl Network<'_> {
     }
 
     /// The layer `name` of tokens; `residual` is added.
-    fn linear(
-        &mut self,
-        name: &str,
-        biased: bool,
-        x: &Place,
-        rows: usize,
-        residual: Option<&Place>,
-    ) -> Result<Place> {
+    fn linear(&mut self, name: &str, biased: bool, x: &Place, rows: usize, residual: Option<&Place>) -> Result<Place> {
         let layer = self.recorder.linear_layer(self.weights, name, biased)?;
         Ok(self.recorder.linear(layer, x, rows, residual))
     }

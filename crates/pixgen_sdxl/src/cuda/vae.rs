@@ -12,8 +12,6 @@ use super::unet::{convolve_in, convolve_out, output};
 use crate::config::VaeConfig;
 use crate::nn::Seamless;
 
-/// Everywhere in the autoencoder, unlike in the UNet.
-const EPS: f64 = 1e-6;
 /// Bytes of attention scores held at once.
 const SCORES_BYTES: usize = 128 << 20;
 
@@ -23,6 +21,8 @@ pub(super) struct Shape {
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) seamless: Seamless,
+    /// The epsilon of all group norms.
+    pub(super) eps: f64,
 }
 
 /// Whether the kernels can compute a decoder, or why not.
@@ -46,12 +46,13 @@ pub(super) fn decode(
     gpu: &Arc<Gpu>,
     weights: &Weights<'_>,
     config: &VaeConfig,
+    eps: f64,
     latent: &Tensor,
     seamless: Seamless,
 ) -> Result<Tensor> {
     let (_, _, height, width) = latent.dims4()?;
     let (mut program, to, [image_height, image_width]) =
-        record(gpu, weights, config, gpu.address(latent)?, Shape { height, width, seamless })?;
+        record(gpu, weights, config, gpu.address(latent)?, Shape { height, width, seamless, eps })?;
     program.run(false)?;
     output(program.gpu(), to, (1, config.out_channels, image_height, image_width))
 }
@@ -64,12 +65,12 @@ pub(super) fn record(
     latent: u64,
     shape: Shape,
 ) -> Result<(Program, u64, [usize; 2])> {
-    let Shape { height, width, seamless } = shape;
+    let Shape { height, width, seamless, eps } = shape;
     let mut recorder = Recorder::new(gpu);
     let factor = 1 << (config.block_out_channels.len() - 1);
     let size = [factor * height, factor * width];
     let to = recorder.lasting_memory(config.out_channels * size[0] * size[1] * FLOAT)?;
-    let norm = GroupNorm { groups: config.norm_num_groups, eps: EPS, silu: true };
+    let norm = GroupNorm { groups: config.norm_num_groups, eps, silu: true };
     let resnet = |recorder: &mut Recorder, name: &str, x: &Image| {
         recorder.residual_block(weights, name, x, None, None, norm, seamless)
     };
@@ -101,13 +102,7 @@ pub(super) fn record(
 }
 
 /// Self-attention of one head over all pixels, by products: 512 channels are more than a block's shared memory takes.
-fn attention(
-    recorder: &mut Recorder,
-    weights: &Weights<'_>,
-    name: &str,
-    x: &Image,
-    norm: GroupNorm,
-) -> Result<Image> {
+fn attention(recorder: &mut Recorder, weights: &Weights<'_>, name: &str, x: &Image, norm: GroupNorm) -> Result<Image> {
     let (rows, channels) = (x.rows(), x.channels);
     let norm = GroupNorm { silu: false, ..norm };
     let normed = recorder.group_norm(weights, &format!("{name}.group_norm"), x, None, None, norm, Seamless::OFF)?;

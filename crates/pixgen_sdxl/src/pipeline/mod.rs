@@ -125,6 +125,7 @@ impl Pipeline {
         S: Copy + Into<LoraStrength>,
     {
         let loras: Vec<_> = loras.iter().map(|(file, strength)| (*file, (*strength).into())).collect();
+        self.text.forget();
         let [first, second] = self.text.params();
         self.adapters.set(&loras, [self.unet.params(), first, second])
     }

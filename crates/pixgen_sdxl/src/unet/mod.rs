@@ -11,8 +11,6 @@ pub use pass::FrameAttention;
 pub(crate) use pass::Surroundings;
 pub(crate) use resnet::{ResnetBlock, ResnetSizes};
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use candle_core::{DType, Device, Tensor};
 
 use self::attention::TextKeys;
@@ -60,6 +58,7 @@ pub(crate) struct Conditioning {
     /// (b, time embedding channels)
     added: Tensor,
     /// Another number for other values: what was prepared on the card is prepared again.
+    #[cfg(feature = "cuda")]
     number: u64,
 }
 
@@ -69,13 +68,16 @@ impl Conditioning {
         Ok(Self {
             text_keys: self.text_keys.iter().map(|keys| keys.repeat(images)).collect::<candle_core::Result<_>>()?,
             added: repeat_rows(&self.added, images)?,
+            #[cfg(feature = "cuda")]
             number: next_number(),
         })
     }
 }
 
 /// A number that no other conditioning has.
+#[cfg(feature = "cuda")]
 fn next_number() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -206,7 +208,12 @@ impl Unet {
         let added = self
             .add_embedding
             .forward(&Tensor::cat(&[pooled.to_device(&self.device)?.to_dtype(self.dtype)?, sizes], 1)?)?;
-        Ok(Conditioning { text_keys, added, number: next_number() })
+        Ok(Conditioning {
+            text_keys,
+            added,
+            #[cfg(feature = "cuda")]
+            number: next_number(),
+        })
     }
 
     /// Predicts from a noisy `sample` (b, latent channels, h, w) at `timestep` (0 to 999): same shape, f32.

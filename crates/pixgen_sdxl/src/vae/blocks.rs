@@ -7,11 +7,16 @@ use crate::nn::{Conv2d, GroupNorm, Linear, Padding, Seamless, attention, split_q
 use crate::unet::{ResnetBlock, ResnetSizes};
 use crate::weights::Scope;
 
-/// Everywhere in the autoencoder, unlike in the UNet.
-pub(super) const EPS: f64 = 1e-6;
+/// How all group norms of an autoencoder are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Norms {
+    pub(super) groups: usize,
+    pub(super) eps: f64,
+}
 
-fn resnet(scope: &Scope<'_>, inputs: usize, outputs: usize, groups: usize) -> std::result::Result<ResnetBlock, Error> {
-    ResnetBlock::load(scope, ResnetSizes { inputs, outputs, time_embedding: None, groups, eps: EPS })
+fn resnet(scope: &Scope<'_>, inputs: usize, outputs: usize, norms: Norms) -> std::result::Result<ResnetBlock, Error> {
+    let Norms { groups, eps } = norms;
+    ResnetBlock::load(scope, ResnetSizes { inputs, outputs, time_embedding: None, groups, eps })
 }
 
 /// `UNetMidBlock2D`.
@@ -26,13 +31,13 @@ impl MidBlock {
     pub(super) fn load(
         scope: &Scope<'_>,
         channels: usize,
-        groups: usize,
+        norms: Norms,
         attends: bool,
     ) -> std::result::Result<Self, Error> {
         Ok(Self {
-            before: resnet(&scope.pp("resnets.0"), channels, channels, groups)?,
-            attention: attends.then(|| Attention::load(&scope.pp("attentions.0"), channels, groups)).transpose()?,
-            after: resnet(&scope.pp("resnets.1"), channels, channels, groups)?,
+            before: resnet(&scope.pp("resnets.0"), channels, channels, norms)?,
+            attention: attends.then(|| Attention::load(&scope.pp("attentions.0"), channels, norms)).transpose()?,
+            after: resnet(&scope.pp("resnets.1"), channels, channels, norms)?,
         })
     }
 
@@ -54,10 +59,10 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(scope: &Scope<'_>, channels: usize, groups: usize) -> std::result::Result<Self, Error> {
+    fn load(scope: &Scope<'_>, channels: usize, norms: Norms) -> std::result::Result<Self, Error> {
         let scopes = [scope.pp("to_q"), scope.pp("to_k"), scope.pp("to_v")];
         Ok(Self {
-            group_norm: GroupNorm::load(&scope.pp("group_norm"), channels, groups, EPS)?,
+            group_norm: GroupNorm::load(&scope.pp("group_norm"), channels, norms.groups, norms.eps)?,
             to_qkv: Linear::load_joined(&scopes, channels, channels, true)?,
             to_out: Linear::load(&scope.pp("to_out.0"), channels, channels)?,
         })
@@ -76,12 +81,12 @@ fn resnets(
     scope: &Scope<'_>,
     (inputs, outputs): (usize, usize),
     layers: usize,
-    groups: usize,
+    norms: Norms,
 ) -> std::result::Result<Vec<ResnetBlock>, Error> {
     (0..layers)
         .map(|layer| {
             let inputs = if layer == 0 { inputs } else { outputs };
-            resnet(&scope.pp("resnets").pp(layer), inputs, outputs, groups)
+            resnet(&scope.pp("resnets").pp(layer), inputs, outputs, norms)
         })
         .collect()
 }
@@ -98,10 +103,10 @@ impl DownBlock {
         scope: &Scope<'_>,
         channels: (usize, usize),
         layers: usize,
-        groups: usize,
+        norms: Norms,
         downsamples: bool,
     ) -> std::result::Result<Self, Error> {
-        let resnets = resnets(scope, channels, layers, groups)?;
+        let resnets = resnets(scope, channels, layers, norms)?;
         let outputs = channels.1;
         // Unlike the UNet's, it looks beyond the right and lower edges only.
         let padding = Padding { before: 0, after: 1 };
@@ -135,10 +140,10 @@ impl UpBlock {
         scope: &Scope<'_>,
         channels: (usize, usize),
         layers: usize,
-        groups: usize,
+        norms: Norms,
         upsamples: bool,
     ) -> std::result::Result<Self, Error> {
-        let resnets = resnets(scope, channels, layers, groups)?;
+        let resnets = resnets(scope, channels, layers, norms)?;
         let outputs = channels.1;
         let upsampler =
             upsamples.then(|| Conv2d::load(&scope.pp("upsamplers.0.conv"), outputs, outputs, 3)).transpose()?;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::blocks::{EPS, MidBlock, UpBlock};
+use super::blocks::{MidBlock, Norms, UpBlock};
 use crate::Error;
 use crate::config::VaeConfig;
 use crate::nn::{Conv2d, GroupNorm, Seamless};
@@ -20,10 +20,9 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn load(root: &Scope<'_>, config: &VaeConfig) -> std::result::Result<Self, Error> {
+    pub(super) fn load(root: &Scope<'_>, config: &VaeConfig, norms: Norms) -> std::result::Result<Self, Error> {
         let decoder = root.pp("decoder");
         let latent = config.latent_channels;
-        let groups = config.norm_num_groups;
         let widths = &config.block_out_channels;
         let last = widths.len() - 1;
         let mut up_blocks = Vec::with_capacity(widths.len());
@@ -31,7 +30,7 @@ impl Decoder {
             let at = last - i;
             let channels = (widths[(at + 1).min(last)], widths[at]);
             let scope = decoder.pp("up_blocks").pp(i);
-            up_blocks.push(UpBlock::load(&scope, channels, config.layers_per_block + 1, groups, at != 0)?);
+            up_blocks.push(UpBlock::load(&scope, channels, config.layers_per_block + 1, norms, at != 0)?);
         }
         Ok(Self {
             post_quant_conv: config
@@ -39,9 +38,9 @@ impl Decoder {
                 .then(|| Conv2d::load(&root.pp("post_quant_conv"), latent, latent, 1))
                 .transpose()?,
             conv_in: Conv2d::load(&decoder.pp("conv_in"), latent, widths[last], 3)?,
-            mid_block: MidBlock::load(&decoder.pp("mid_block"), widths[last], groups, config.mid_block_add_attention)?,
+            mid_block: MidBlock::load(&decoder.pp("mid_block"), widths[last], norms, config.mid_block_add_attention)?,
             up_blocks,
-            conv_norm_out: GroupNorm::load(&decoder.pp("conv_norm_out"), widths[0], groups, EPS)?,
+            conv_norm_out: GroupNorm::load(&decoder.pp("conv_norm_out"), widths[0], norms.groups, norms.eps)?,
             conv_out: Conv2d::load(&decoder.pp("conv_out"), widths[0], config.out_channels, 3)?,
         })
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::blocks::{DownBlock, EPS, MidBlock};
+use super::blocks::{DownBlock, MidBlock, Norms};
 use crate::Error;
 use crate::config::VaeConfig;
 use crate::nn::{Conv2d, GroupNorm, Seamless};
@@ -21,26 +21,25 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// `None` for files without any weight of an encoder: models that only draw do not need one.
-    pub(super) fn load(root: &Scope<'_>, config: &VaeConfig) -> std::result::Result<Option<Self>, Error> {
+    pub(super) fn load(root: &Scope<'_>, config: &VaeConfig, norms: Norms) -> std::result::Result<Option<Self>, Error> {
         let encoder = root.pp("encoder");
         if !encoder.contains("conv_in.weight") {
             return Ok(None);
         }
         let moments = 2 * config.latent_channels;
-        let groups = config.norm_num_groups;
         let widths = &config.block_out_channels;
         let last = widths.len() - 1;
         let mut down_blocks = Vec::with_capacity(widths.len());
         for (i, width) in widths.iter().enumerate() {
             let channels = (widths[i.saturating_sub(1)], *width);
             let scope = encoder.pp("down_blocks").pp(i);
-            down_blocks.push(DownBlock::load(&scope, channels, config.layers_per_block, groups, i != last)?);
+            down_blocks.push(DownBlock::load(&scope, channels, config.layers_per_block, norms, i != last)?);
         }
         Ok(Some(Self {
             conv_in: Conv2d::load(&encoder.pp("conv_in"), config.in_channels, widths[0], 3)?,
             down_blocks,
-            mid_block: MidBlock::load(&encoder.pp("mid_block"), widths[last], groups, config.mid_block_add_attention)?,
-            conv_norm_out: GroupNorm::load(&encoder.pp("conv_norm_out"), widths[last], groups, EPS)?,
+            mid_block: MidBlock::load(&encoder.pp("mid_block"), widths[last], norms, config.mid_block_add_attention)?,
+            conv_norm_out: GroupNorm::load(&encoder.pp("conv_norm_out"), widths[last], norms.groups, norms.eps)?,
             conv_out: Conv2d::load(&encoder.pp("conv_out"), widths[last], moments, 3)?,
             quant_conv: config
                 .use_quant_conv

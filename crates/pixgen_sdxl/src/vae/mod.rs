@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use self::blocks::Norms;
 use self::decoder::Decoder;
 use self::encoder::Encoder;
 use self::tiling::{Scale, tiled};
@@ -52,9 +53,54 @@ struct Network {
     decoder: Decoder,
     dtype: DType,
     #[cfg(feature = "cuda")]
+    eps: f64,
+    #[cfg(feature = "cuda")]
     params: crate::params::Params,
     #[cfg(feature = "cuda")]
     card: crate::cuda::Card,
+}
+
+/// How a network computes.
+#[derive(Clone, Copy, Debug)]
+struct Precision {
+    dtype: DType,
+    /// A power of two that all feature maps between normalisations are multiplied with, so that they fit into f16.
+    ///
+    /// It changes no result: the weights that add to the maps are multiplied with it as they are loaded, and a group
+    /// norm of s · x with s² · ε is the group norm of x with ε. SDXL's autoencoder overflows in f16 as it is.
+    stream_scale: f64,
+}
+
+/// f16 reaches 65,504: with this, maps of eight million fit, and what is lost below lies 24 bits under them.
+const F16_STREAM_SCALE: f64 = 1.0 / 128.0;
+/// The epsilon of all group norms, unlike in the UNet.
+const EPS: f64 = 1e-6;
+
+impl Precision {
+    const F32: Self = Self { dtype: DType::F32, stream_scale: 1.0 };
+
+    /// What a weight is multiplied with.
+    fn factor(self, name: &str) -> f64 {
+        // What is added to the maps, or makes them from normalised ones.
+        const SCALED: [&str; 9] = [
+            "conv_in.weight",
+            "conv_in.bias",
+            ".conv1.weight",
+            ".conv1.bias",
+            ".conv2.weight",
+            ".conv2.bias",
+            ".to_out.0.weight",
+            ".to_out.0.bias",
+            ".conv_shortcut.bias",
+        ];
+        // These pass the maps on, so that only what they add is scaled.
+        let resizes = name.ends_with("samplers.0.conv.bias");
+        if resizes || SCALED.iter().any(|end| name.ends_with(end)) { self.stream_scale } else { 1.0 }
+    }
+
+    fn norms(self, config: &VaeConfig) -> Norms {
+        Norms { groups: config.norm_num_groups, eps: EPS * self.stream_scale * self.stream_scale }
+    }
 }
 
 impl Network {
@@ -62,11 +108,16 @@ impl Network {
         source: &Checkpoint,
         config: &VaeConfig,
         device: &Device,
-        dtype: DType,
+        precision: Precision,
     ) -> std::result::Result<Self, Error> {
-        let weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
+        let Precision { dtype, stream_scale } = precision;
+        let mut weights = Weights::open(source, "vae", "diffusion_pytorch_model", device, dtype)?;
+        if stream_scale != 1.0 {
+            weights.multiply(move |name| precision.factor(name));
+        }
         let root = weights.root();
-        let (decoder, encoder) = (Decoder::load(&root, config)?, Encoder::load(&root, config)?);
+        let norms = precision.norms(config);
+        let (decoder, encoder) = (Decoder::load(&root, config, norms)?, Encoder::load(&root, config, norms)?);
         if encoder.is_none() {
             root.pp("quant_conv").is_not_needed();
         }
@@ -77,6 +128,8 @@ impl Network {
             encoder,
             decoder,
             dtype,
+            #[cfg(feature = "cuda")]
+            eps: norms.eps,
             #[cfg(feature = "cuda")]
             params,
             #[cfg(feature = "cuda")]
@@ -90,8 +143,8 @@ impl Vae {
         let config: VaeConfig = source.json(FILE)?;
         config::check(&config).map_err(|reason| Error::Config { file: source.display(FILE), reason })?;
         // SDXL's own autoencoder overflows in f16; only models that say otherwise were fine-tuned not to.
-        let upcast = dtype == DType::F16 && config.force_upcast.unwrap_or(true);
-        let dtype = if upcast { DType::F32 } else { dtype };
+        let overflows = dtype == DType::F16 && config.force_upcast.unwrap_or(true);
+        let precision = Precision { dtype, stream_scale: if overflows { F16_STREAM_SCALE } else { 1.0 } };
         let statistics = match (&config.latents_mean, &config.latents_std) {
             (Some(mean), Some(std)) => {
                 let tensor = |values: &[f32]| Tensor::new(values, device)?.reshape((1, (), 1, 1));
@@ -100,7 +153,7 @@ impl Vae {
             _ => None,
         };
         Ok(Self {
-            network: Network::load(source, &config, device, dtype)?,
+            network: Network::load(source, &config, device, precision)?,
             in_f32: OnceLock::new(),
             recipe: source.recipe(),
             statistics,
@@ -194,8 +247,8 @@ impl Vae {
                         #[cfg(feature = "cuda")]
                         {
                             let latent = network.decoder.before(latent, seamless)?;
-                            let Network { card, params, .. } = network;
-                            let fused = crate::cuda::decode(card, params, &self.config, &latent, seamless)?;
+                            let Network { card, params, eps, .. } = network;
+                            let fused = crate::cuda::decode(card, params, &self.config, *eps, &latent, seamless)?;
                             if let Some(image) = fused {
                                 return Ok(image);
                             }
@@ -275,7 +328,7 @@ impl Vae {
         }
         if network.dtype != DType::F32 {
             tracing::warn!(dtype = ?network.dtype, "the autoencoder overflows: it runs in f32 from now on");
-            let network = Network::load(&self.recipe.open()?, &self.config, &self.device, DType::F32)?;
+            let network = Network::load(&self.recipe.open()?, &self.config, &self.device, Precision::F32)?;
             let result = run(self.in_f32.get_or_init(|| network))?;
             if is_finite(&result)? {
                 return Ok(result);

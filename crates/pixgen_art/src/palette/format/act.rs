@@ -19,11 +19,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     Ok(colors.filter(|(index, _)| *index != transparent).map(|(_, color)| color).collect())
 }
 
-pub(super) fn write(colors: &[[u8; 3]]) -> Vec<u8> {
-    let count = colors.len().min(ENTRIES);
-    let mut file: Vec<u8> = colors.iter().take(count).flatten().copied().collect();
+pub(super) fn write(colors: &[[u8; 3]]) -> Result<Vec<u8>, PaletteError> {
+    let count = colors.len();
+    if count > ENTRIES {
+        return Err(PaletteError::NoRoom { colors: count, most: ENTRIES, extension: "act" });
+    }
+    let mut file: Vec<u8> = colors.iter().flatten().copied().collect();
     file.resize(3 * ENTRIES, 0);
     file.extend((count as u16).to_be_bytes());
     file.extend(u16::MAX.to_be_bytes());
-    file
+    Ok(file)
 }

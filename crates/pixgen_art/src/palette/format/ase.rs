@@ -6,7 +6,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     let mut reader = Reader::new(bytes);
     let magic: [u8; 4] = reader.array("\"ASEF\"")?;
     if &magic != b"ASEF" {
-        return Err(Reader::new(bytes).error(format!("{magic:?}"), "\"ASEF\" (Adobe Swatch Exchange)"));
+        return Err(Reader::new(bytes)
+            .error(format!("{magic:?}"), "\"ASEF\" (Adobe Swatch Exchange), or e0 a5 at byte 4 (Aseprite)"));
     }
     reader.u32_be("the version")?;
     let blocks = reader.u32_be("the number of blocks")?;

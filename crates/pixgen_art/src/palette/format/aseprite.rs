@@ -5,6 +5,22 @@ use super::{MAX_FILE_COLORS, PaletteError, Reader};
 const FILE_MAGIC: u16 = 0xA5E0;
 const FRAME_MAGIC: u16 = 0xF1FA;
 
+/// Bytes before the first frame.
+const HEADER_BYTES: usize = 128;
+
+/// Whether the two bytes of an Aseprite file stand where they should; other files may have them by chance.
+pub(super) fn is_marked(bytes: &[u8]) -> bool {
+    bytes.get(4..6) == Some(&FILE_MAGIC.to_le_bytes())
+}
+
+/// Whether file and first frame are marked and the length in the head is the file's: no other file is by chance.
+pub(super) fn is_marked_throughout(bytes: &[u8]) -> bool {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+    is_marked(bytes)
+        && bytes.get(..4) == Some(&length)
+        && bytes.get(HEADER_BYTES + 4..HEADER_BYTES + 6) == Some(&FRAME_MAGIC.to_le_bytes())
+}
+
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     let mut reader = Reader::new(bytes);
     reader.u32_le("the file's length")?;
@@ -118,7 +134,7 @@ pub(super) fn write(colors: &[[u8; 3]]) -> Vec<u8> {
     file.resize(32, 0);
     file.extend((colors.len().min(256) as u16).to_le_bytes());
     file.extend([1, 1]);
-    file.resize(128, 0);
+    file.resize(HEADER_BYTES, 0);
     file.extend(frame_bytes.to_le_bytes());
     for value in [FRAME_MAGIC, 1, 100, 0] {
         file.extend(value.to_le_bytes());

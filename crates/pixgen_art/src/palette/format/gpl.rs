@@ -1,23 +1,20 @@
 //! GIMP's `.gpl`: a head line, optional `Name:`, `Columns:` and comments, then `r g b name` a line.
 
-use super::{PaletteError, decimal_color, line_error, lines};
+use super::{PaletteError, colors_of, decimal_color, line_error, lines};
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
-    let mut lines = lines(bytes).into_iter();
-    let (number, head) = lines.next().unwrap_or((1, String::new()));
+    let mut lines = lines(bytes);
+    let (number, head) = lines.next().unwrap_or_default();
     if head != "GIMP Palette" {
         return Err(line_error(number, &head, "\"GIMP Palette\""));
     }
-    let is_color = |(_, line): &(usize, String)| {
+    colors_of(lines, "three numbers from 0 to 255 and a name", |line| {
         let is_head = ["Name:", "Columns:", "Channels:"].iter().any(|key| line.starts_with(key));
-        !line.is_empty() && !line.starts_with('#') && !is_head
-    };
-    lines
-        .filter(is_color)
-        .map(|(number, line)| {
-            decimal_color(&line).ok_or_else(|| line_error(number, &line, "three numbers from 0 to 255 and a name"))
-        })
-        .collect()
+        if line.is_empty() || line.starts_with('#') || is_head {
+            return Some(None);
+        }
+        decimal_color(line).map(Some)
+    })
 }
 
 pub(super) fn write(colors: &[[u8; 3]]) -> Vec<u8> {

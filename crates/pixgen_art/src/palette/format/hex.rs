@@ -1,15 +1,14 @@
-//! Lospec's `.hex`: six hexadecimal digits a line, with or without `#`.
+//! Lospec's `.hex`: six hexadecimal digits a line, with or without `#`; empty lines and comments after `;`.
 
-use super::{PaletteError, hex_color, line_error, lines};
+use super::{PaletteError, colors_of, hex_color, lines};
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
-    let filled = lines(bytes).into_iter().filter(|(_, line)| !line.is_empty() && !line.starts_with(';'));
-    filled
-        .map(|(number, line)| {
-            hex_color(line.trim_start_matches('#'))
-                .ok_or_else(|| line_error(number, &line, "six hexadecimal digits such as ff8800"))
-        })
-        .collect()
+    colors_of(lines(bytes), "six hexadecimal digits such as ff8800", |line| {
+        if line.is_empty() || line.starts_with(';') {
+            return Some(None);
+        }
+        hex_color(line.strip_prefix('#').unwrap_or(line)).map(Some)
+    })
 }
 
 pub(super) fn write(colors: &[[u8; 3]]) -> Vec<u8> {

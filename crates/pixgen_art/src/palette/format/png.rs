@@ -32,13 +32,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
 }
 
 /// One pixel a colour, in one row (as Lospec's `-1x.png`).
-pub(super) fn write(colors: &[[u8; 3]]) -> Vec<u8> {
-    let width = colors.len().max(1) as u32;
+pub(super) fn write(colors: &[[u8; 3]]) -> Result<Vec<u8>, PaletteError> {
+    let width = u32::try_from(colors.len()).map_err(|_| PaletteError::TooMany)?;
     let row = RgbImage::from_fn(width, 1, |x, _| Rgb(colors.get(x as usize).copied().unwrap_or_default()));
     let mut file = Cursor::new(Vec::new());
     // Writing to memory fails only for an image without pixels.
-    match row.write_to(&mut file, ImageFormat::Png) {
-        Ok(()) => file.into_inner(),
-        Err(_) => Vec::new(),
-    }
+    row.write_to(&mut file, ImageFormat::Png).map_err(|_| PaletteError::Empty)?;
+    Ok(file.into_inner())
 }

@@ -81,4 +81,4 @@ __device__ __forceinline__ int cell(int at, int size, int wraps) {
 }
 
 // The dynamic shared memory of whichever kernel runs.
-extern __shared__ half_bits memory[];
+extern __shared__ __align__(1024) half_bits memory[];

@@ -10,11 +10,10 @@ extern "C" __global__ void convolve_in(const float *x, const half_bits *weight, 
         taps[i % (9 * inputs) * outputs + i / (9 * inputs)] = weight[i];
     }
     __syncthreads();
-    const int octets = outputs / 8;
-    const size_t count = (size_t)height * width * octets;
+    const u32 octets = outputs / 8, count = height * width * octets;
     x += (size_t)blockIdx.y * inputs * height * width;
     y += (size_t)blockIdx.y * count * 8;
-    for (size_t at = blockIdx.x * (size_t)blockDim.x + threadIdx.x; at < count; at += gridDim.x * (size_t)blockDim.x) {
+    for (u32 at = blockIdx.x * blockDim.x + threadIdx.x; at < count; at += gridDim.x * blockDim.x) {
         const int channel = at % octets * 8, pixel = at / octets;
         float sums[8], weights[8];
         unpack(octet_at(bias + channel), sums);
@@ -29,7 +28,7 @@ extern "C" __global__ void convolve_in(const float *x, const half_bits *weight, 
                 for (int i = 0; i < 8; ++i) sums[i] += value * weights[i];
             }
         }
-        octet_at(y + at * 8) = pack(sums);
+        octet_at(y + (size_t)at * 8) = pack(sums);
     }
 }
 

@@ -27,17 +27,21 @@ struct Channels {
     }
 };
 
-// Sums for the statistics: partials[image][slab][group] = (sum, sum of squares) of the group's values in the slab's
-// pixels, less a pivot (the group's first value), which keeps the difference of squares exact.
+// Statistics: moments[image][group] = (mean, 1 / deviation), by way of partial sums per slab of pixels: sums of the
+// values and of their squares, less a pivot (the group's first value), which keeps the difference of squares exact. The
+// last block of an image adds the slabs up, in their order, so that the result is the same every time.
 //
-// Block: (octets of channels, rows of pixels); grid: (slabs, images). Shared: 2 · rows · channels floats.
-extern "C" __global__ void group_norm_sums(const half_bits *a, const half_bits *b, const float *shift, float2 *partials,
-                                           int pixels, int c1, int c2, int groups) {
+// Block: (octets of channels, rows of pixels); grid: (slabs, images). Shared: 2 · rows · channels floats. `finished` holds
+// zeros, one per image, and holds them again at the end.
+extern "C" __global__ void group_norm_moments(const half_bits *a, const half_bits *b, const float *shift,
+                                              float2 *partials, u32 *finished, float2 *moments, int pixels, int c1,
+                                              int c2, int groups, float eps) {
     float *shared = reinterpret_cast<float *>(memory);
+    __shared__ u32 is_last;
     Channels x = {a, b, shift, c1, c2};
     x.at_image(blockIdx.y, pixels);
     const int channels = c1 + c2, per_group = channels / groups;
-    const int channel = threadIdx.x * 8, rows = blockDim.y;
+    const int channel = threadIdx.x * 8, rows = blockDim.y, slabs = gridDim.x;
     float pivot[8], shifts[8], sum[8], squares[8], values[8];
     x.load_shift(channel, shifts);
 #pragma unroll
@@ -45,7 +49,7 @@ extern "C" __global__ void group_norm_sums(const half_bits *a, const half_bits *
         pivot[i] = x.raw(0, (channel + i) / per_group * per_group);
         sum[i] = squares[i] = 0.0f;
     }
-    const int per_slab = (pixels + gridDim.x - 1) / gridDim.x;
+    const int per_slab = (pixels + slabs - 1) / slabs;
     const int first = blockIdx.x * per_slab, end = min(first + per_slab, pixels);
 #pragma unroll 4
     for (int pixel = first + threadIdx.y; pixel < end; pixel += rows) {
@@ -64,41 +68,31 @@ extern "C" __global__ void group_norm_sums(const half_bits *a, const half_bits *
         sums_of_squares[threadIdx.y * channels + channel + i] = squares[i];
     }
     __syncthreads();
-    const int thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * rows;
-    const int lane = thread % 32;
-    for (int group = thread / 32; group < groups && thread < threads / 32 * 32; group += threads / 32) {
+    const int thread = threadIdx.y * blockDim.x + threadIdx.x, warps = blockDim.x * rows / 32;
+    const int warp = thread / 32, lane = thread % 32;
+    for (int group = warp; group < groups && warp < warps; group += warps) {
         float total = 0.0f, total_squares = 0.0f;
-        for (int i = lane; i < per_group * rows; i += 32) {
-            const int at = i / per_group * channels + group * per_group + i % per_group;
-            total += sums[at];
-            total_squares += sums_of_squares[at];
+        for (int row = 0; row < rows; ++row) {
+            for (int i = lane; i < per_group; i += 32) {
+                const int at = row * channels + group * per_group + i;
+                total += sums[at];
+                total_squares += sums_of_squares[at];
+            }
         }
         total = warp_sum(total);
         total_squares = warp_sum(total_squares);
-        if (lane == 0) partials[(blockIdx.y * gridDim.x + blockIdx.x) * groups + group] = make_float2(total, total_squares);
+        if (lane == 0) partials[(blockIdx.y * slabs + blockIdx.x) * groups + group] = make_float2(total, total_squares);
     }
-}
-
-// The normalised image, with SiLU if asked for. `y` has `pad` more cells on every side, which hold zeros or, along axes
-// that wrap, the cells of the opposite edge.
-//
-// Block: (octets of channels, rows of pixels); grid: (any, images). Shared: 2 · groups floats.
-extern "C" __global__ void group_norm(const half_bits *a, const half_bits *b, const float *shift,
-                                      const float2 *partials, const half_bits *gamma, const half_bits *beta,
-                                      half_bits *y, int height, int width, int c1, int c2, int groups, int slabs,
-                                      float eps, int with_silu, int pad, int wrap_x, int wrap_y) {
-    float *shared = reinterpret_cast<float *>(memory);
-    const int pixels = height * width;
-    Channels x = {a, b, shift, c1, c2};
-    x.at_image(blockIdx.y, pixels);
-    const int channels = c1 + c2, per_group = channels / groups;
-    const int thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
-    const int lane = thread % 32;
-    float *means = shared, *inverses = shared + groups;
-    for (int group = thread / 32; group < groups && thread < threads / 32 * 32; group += threads / 32) {
+    __threadfence();
+    __syncthreads();
+    if (thread == 0) is_last = atomicAdd(finished + blockIdx.y, 1u) == slabs - 1;
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();
+    for (int group = warp; group < groups && warp < warps; group += warps) {
         float total = 0.0f, total_squares = 0.0f;
         for (int slab = lane; slab < slabs; slab += 32) {
-            const float2 partial = partials[(blockIdx.y * slabs + slab) * groups + group];
+            const float2 partial = __ldcg(partials + (blockIdx.y * slabs + slab) * groups + group);
             total += partial.x;
             total_squares += partial.y;
         }
@@ -106,23 +100,36 @@ extern "C" __global__ void group_norm(const half_bits *a, const half_bits *b, co
         const float mean = warp_sum(total) / count;
         const float variance = fmaxf(warp_sum(total_squares) / count - mean * mean, 0.0f);
         if (lane == 0) {
-            means[group] = mean + x.raw(0, group * per_group);
-            inverses[group] = rsqrtf(variance + eps);
+            moments[blockIdx.y * groups + group] =
+                make_float2(mean + x.raw(0, group * per_group), rsqrtf(variance + eps));
         }
     }
-    __syncthreads();
+    if (thread == 0) finished[blockIdx.y] = 0;
+}
+
+// The normalised image, with SiLU if asked for. `y` has `pad` more cells on every side, which hold zeros or, along axes
+// that wrap, the cells of the opposite edge.
+//
+// Block: (octets of channels, rows of pixels); grid: (any, images).
+extern "C" __global__ void group_norm(const half_bits *a, const half_bits *b, const float *shift,
+                                      const float2 *moments, const half_bits *gamma, const half_bits *beta,
+                                      half_bits *y, int height, int width, int c1, int c2, int groups, int with_silu,
+                                      int pad, int wrap_x, int wrap_y) {
+    Channels x = {a, b, shift, c1, c2};
+    x.at_image(blockIdx.y, height * width);
+    const int channels = c1 + c2, per_group = channels / groups;
     const int channel = threadIdx.x * 8;
     float scale[8], offset[8], values[8];
     x.load_shift(channel, offset);
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-        const int group = (channel + i) / per_group;
-        scale[i] = inverses[group] * to_float(gamma[channel + i]);
-        offset[i] = (offset[i] - means[group]) * scale[i] + to_float(beta[channel + i]);
+        const float2 moment = moments[blockIdx.y * groups + (channel + i) / per_group];
+        scale[i] = moment.y * to_float(gamma[channel + i]);
+        offset[i] = (offset[i] - moment.x) * scale[i] + to_float(beta[channel + i]);
     }
     const int padded_width = width + 2 * pad, cells = (height + 2 * pad) * padded_width;
     y += (size_t)blockIdx.y * cells * channels + channel;
-#pragma unroll 2
+#pragma unroll 4
     for (int at = blockIdx.x * blockDim.y + threadIdx.y; at < cells; at += gridDim.x * blockDim.y) {
         int pixel = at;
         if (pad) {
@@ -151,16 +158,20 @@ extern "C" __global__ void layer_norm(const half_bits *x, const half_bits *gamma
     if (row >= rows) return;
     x += (size_t)row * channels;
     y += (size_t)row * channels;
+    // All loads before the first use, so that they are on their way together.
+    Octet raw[8];
+#pragma unroll
+    for (int part = 0; part < 8; ++part) {
+        const int channel = (part * 32 + lane) * 8;
+        raw[part] = channel < channels ? octet_at(x + channel) : Octet{};
+    }
     float values[8][8];
     float total = 0.0f;
 #pragma unroll
     for (int part = 0; part < 8; ++part) {
-        const int channel = (part * 32 + lane) * 8;
-        if (channel < channels) {
-            unpack(octet_at(x + channel), values[part]);
+        unpack(raw[part], values[part]);
 #pragma unroll
-            for (int i = 0; i < 8; ++i) total += values[part][i];
-        }
+        for (int i = 0; i < 8; ++i) total += values[part][i];
     }
     const float mean = warp_sum(total) / channels;
     float squares = 0.0f;

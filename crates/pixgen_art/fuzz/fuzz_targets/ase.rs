@@ -1,0 +1,4 @@
+//! Fuzzes Adobe Swatch Exchange.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pixgen_art_fuzz::palette(pixgen_art::palette::format::Format::Ase, bytes));

@@ -1,0 +1,314 @@
+//! K-centroid downscaling: the larger of two groups of colours gives the pixel.
+//!
+//! A cell of painted pixel art shows one colour, or two where an edge runs through it, and noise. So its pixels are
+//! split in two groups by 2-means in OKLab, from the middle of its widest part; a cell without contrast stays one
+//! group. The heavier group wins with the pixel that lies nearest to its mean: a colour of the picture, never a mixture.
+//! [`k_centroid_reference`] says that plainly; [`k_centroid`] does the same on rows of numbers, eight at a time.
+
+use std::array;
+use std::ops::Range;
+
+use image::{Rgba, RgbaImage};
+
+use super::Cells;
+use super::pixel as pixel_of;
+use super::vote::{Voter, centrality, mean_alpha, voters};
+use crate::oklab::{LANES, Lab, LabRow, distance_squared, weighted_mean};
+
+/// Rounds of 2-means in a cell; more changed no pixel on painted pictures with cells of 8×8.
+const ROUNDS: usize = 8;
+
+/// A cell whose colours fill a smaller box than this in OKLab (its diagonal) has no second colour.
+/// What a decoder's noise spans, and less than two neighbouring shades of a ramp.
+const FLAT_DELTA_E: f32 = 0.05;
+
+/// A group counts as the dark one from this difference in lightness.
+const DARKER_BY: f32 = 0.1;
+
+/// Every cell as one pixel; its alpha is the mean of the cell.
+///
+/// `outline_bias` (0 to 1) lets the darker group win that has less than half of the cell: from a third at 0.5, from a
+/// quarter at 1. It keeps outlines that are thinner than a cell.
+#[must_use]
+pub fn k_centroid(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> RgbaImage {
+    let cells = cells.within(image);
+    let (columns, rows) = cells.dimensions();
+    let bias = favour(outline_bias);
+    let mut sprite = RgbaImage::new(columns, rows);
+    let mut band = Band::default();
+    let mut cell = Cell::default();
+    let mut sprite_pixels = sprite.pixels_mut();
+    let across: Vec<Vec<f32>> =
+        cells.columns().iter().map(|range| range.clone().map(|x| centrality(x, range)).collect()).collect();
+    for row_range in cells.rows() {
+        band.read(image, row_range);
+        let down: Vec<f32> = row_range.clone().map(|y| centrality(y, row_range)).collect();
+        for (range, across) in cells.columns().iter().zip(&across) {
+            let alpha = cell.read(&band, range, across, &down);
+            if let Some(pixel) = sprite_pixels.next() {
+                *pixel = pixel_of(cell.dominant(bias), alpha);
+            }
+        }
+    }
+    sprite
+}
+
+/// How much the weight of a dark group is multiplied.
+pub(super) fn favour(outline_bias: f32) -> f32 {
+    if outline_bias.is_nan() { 1.0 } else { 1.0 + 2.0 * outline_bias.clamp(0.0, 1.0) }
+}
+
+/// The picture rows of one row of cells, as points.
+#[derive(Default)]
+struct Band<'a> {
+    rows: Vec<&'a [u8]>,
+    labs: Vec<LabRow>,
+    is_opaque: bool,
+}
+
+impl<'a> Band<'a> {
+    fn read(&mut self, image: &'a RgbaImage, range: &Range<u32>) {
+        let stride = image.width() as usize * 4;
+        let bytes = image.as_raw();
+        self.rows.clear();
+        self.rows.extend(range.clone().filter_map(|y| bytes.get(y as usize * stride..(y as usize + 1) * stride)));
+        self.labs.resize_with(self.rows.len().max(self.labs.len()), LabRow::default);
+        for (row, lab) in self.rows.iter().zip(&mut self.labs) {
+            lab.read(row);
+        }
+        self.is_opaque = self.rows.iter().all(|row| row.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX));
+    }
+}
+
+/// The pixels of one cell that are not fully transparent, each number in a list of its own. The lists are filled up to
+/// whole lanes by the first pixel without weight.
+#[derive(Default)]
+struct Cell {
+    parts: [Vec<f32>; 3],
+    weights: Vec<f32>,
+    rgb: Vec<[u8; 3]>,
+}
+
+/// Sums over the pixels of a cell: weight, and weight times each part.
+type Sums = [f32; 4];
+
+impl Cell {
+    /// Takes the pixels of a cell from its band and returns its alpha.
+    fn read(&mut self, band: &Band<'_>, range: &Range<u32>, across: &[f32], down: &[f32]) -> u8 {
+        self.parts.iter_mut().for_each(Vec::clear);
+        self.weights.clear();
+        self.rgb.clear();
+        let columns = range.start as usize..range.end as usize;
+        let mut alpha_sum = 0u64;
+        for ((row, lab), down) in band.rows.iter().zip(&band.labs).zip(down) {
+            let pixels = row[4 * columns.start..4 * columns.end].chunks_exact(4);
+            if band.is_opaque {
+                for (part, from) in self.parts.iter_mut().zip(&lab.parts) {
+                    part.extend_from_slice(&from[columns.clone()]);
+                }
+                self.weights.extend(across.iter().map(|across| across * down));
+                self.rgb.extend(pixels.map(|pixel| [pixel[0], pixel[1], pixel[2]]));
+                alpha_sum += 255 * columns.len() as u64;
+                continue;
+            }
+            for ((pixel, across), x) in pixels.zip(across).zip(columns.clone()) {
+                alpha_sum += u64::from(pixel[3]);
+                if pixel[3] > 0 {
+                    for (part, from) in self.parts.iter_mut().zip(&lab.parts) {
+                        part.push(from[x]);
+                    }
+                    self.weights.push(across * down * f32::from(pixel[3]));
+                    self.rgb.push([pixel[0], pixel[1], pixel[2]]);
+                }
+            }
+        }
+        let filled = self.rgb.len().next_multiple_of(LANES);
+        if let Some(first) = self.rgb.first().copied() {
+            self.rgb.resize(filled, first);
+            self.weights.resize(filled, 0.0);
+            for part in &mut self.parts {
+                part.resize(filled, part[0]);
+            }
+        }
+        mean_alpha(alpha_sum, columns.len() * down.len())
+    }
+
+    /// The colour of the heavier group.
+    fn dominant(&self, bias: f32) -> Option<[u8; 3]> {
+        self.rgb.first()?;
+        let (low, high) = self.bounds();
+        let size = [0, 1, 2].map(|part| high[part] - low[part]);
+        let all = self.sums(&Split { normal: [0.0; 3], offset: f32::NEG_INFINITY });
+        if distance_squared(low, high) < FLAT_DELTA_E * FLAT_DELTA_E {
+            return self.nearest(mean(all)?, &Split { normal: [0.0; 3], offset: f32::NEG_INFINITY }, true);
+        }
+        let widest = widest(size);
+        let mut split = Split { normal: [0.0; 3], offset: (low[widest] + high[widest]) / 2.0 };
+        split.normal[widest] = 1.0;
+        let mut second = self.sums(&split);
+        let rest = |second: Sums| [0, 1, 2, 3].map(|index: usize| all[index] - second[index]);
+        for _ in 1..ROUNDS {
+            let (Some(a), Some(b)) = (mean(rest(second)), mean(second)) else { break };
+            let next = Split::between(a, b);
+            let sums = self.sums(&next);
+            let is_same = sums == second;
+            (split, second) = (next, sums);
+            if is_same {
+                break;
+            }
+        }
+        let first = rest(second);
+        let second_wins = match (mean(first), mean(second)) {
+            (Some(a), Some(b)) => outweighs((a, first[0]), (b, second[0]), bias),
+            (a, _) => a.is_none(),
+        };
+        self.nearest(mean(if second_wins { second } else { first })?, &split, second_wins)
+    }
+
+    /// The least and the greatest of every part.
+    fn bounds(&self) -> (Lab, Lab) {
+        let mut bounds = ([0.0; 3], [0.0; 3]);
+        for (part, values) in self.parts.iter().enumerate() {
+            let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+            for values in values.as_chunks::<LANES>().0 {
+                for lane in 0..LANES {
+                    low[lane] = if values[lane] < low[lane] { values[lane] } else { low[lane] };
+                    high[lane] = if values[lane] > high[lane] { values[lane] } else { high[lane] };
+                }
+            }
+            bounds.0[part] = low.into_iter().fold(f32::INFINITY, f32::min);
+            bounds.1[part] = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
+        }
+        bounds
+    }
+
+    /// Sums over the pixels on the far side of a split.
+    fn sums(&self, split: &Split) -> Sums {
+        let mut sums = [[0.0f32; LANES]; 4];
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (((l, a), b), weights) in l.iter().zip(a).zip(b).zip(self.weights.as_chunks::<LANES>().0) {
+            // Short loops of one kind each: the compiler makes vectors of these, and not of one long one.
+            let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
+            let weight: [f32; LANES] =
+                array::from_fn(|lane| if side[lane] > split.offset { weights[lane] } else { 0.0 });
+            let [total, lightness, green_red, blue_yellow] = &mut sums;
+            (0..LANES).for_each(|lane| total[lane] += weight[lane]);
+            (0..LANES).for_each(|lane| lightness[lane] += weight[lane] * l[lane]);
+            (0..LANES).for_each(|lane| green_red[lane] += weight[lane] * a[lane]);
+            (0..LANES).for_each(|lane| blue_yellow[lane] += weight[lane] * b[lane]);
+        }
+        sums.map(|lanes| lanes.iter().sum())
+    }
+
+    /// The colour of the pixel that lies nearest to `center`, of those on one side of a split.
+    fn nearest(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
+        // The least of every lane and where it is; the lanes are compared at the end.
+        let (mut least, mut places) = ([f32::INFINITY; LANES], [0u32; LANES]);
+        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        for (place, ((l, a), b)) in (0u32..).zip(l.iter().zip(a).zip(b)) {
+            let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
+            let distance: [f32; LANES] = array::from_fn(|lane| distance_squared([l[lane], a[lane], b[lane]], center));
+            let distance: [f32; LANES] =
+                array::from_fn(
+                    |lane| {
+                        if (side[lane] > split.offset) == is_second { distance[lane] } else { f32::INFINITY }
+                    },
+                );
+            places = array::from_fn(|lane| if distance[lane] < least[lane] { place } else { places[lane] });
+            least = array::from_fn(|lane| if distance[lane] < least[lane] { distance[lane] } else { least[lane] });
+        }
+        let found = (0..LANES).map(|lane| (least[lane], self.rgb.get(places[lane] as usize * LANES + lane)));
+        found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).and_then(|(_, rgb)| rgb.copied())
+    }
+}
+
+/// A plane between two groups of colours.
+struct Split {
+    normal: Lab,
+    offset: f32,
+}
+
+impl Split {
+    /// The plane in the middle of two points; the second lies on its far side.
+    fn between(first: Lab, second: Lab) -> Self {
+        let normal = [0, 1, 2].map(|part| second[part] - first[part]);
+        let offset = (0..3).map(|part| normal[part] * (first[part] + second[part]) / 2.0).sum();
+        Self { normal, offset }
+    }
+
+    fn side(&self, point: Lab) -> f32 {
+        point[0] * self.normal[0] + point[1] * self.normal[1] + point[2] * self.normal[2]
+    }
+}
+
+/// The mean that belongs to sums.
+fn mean(sums: Sums) -> Option<Lab> {
+    (sums[0] > 0.0).then(|| [sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0]])
+}
+
+/// The part in which a box is largest, the first of equals.
+fn widest(size: Lab) -> usize {
+    let larger = |best: usize, part: usize| if size[part] > size[best] { part } else { best };
+    larger(larger(0, 1), 2)
+}
+
+/// Whether the second group wins.
+fn outweighs(first: (Lab, f32), second: (Lab, f32), bias: f32) -> bool {
+    let darkness = first.0[0] - second.0[0];
+    if darkness >= DARKER_BY {
+        bias * second.1 > first.1
+    } else if darkness <= -DARKER_BY {
+        second.1 > bias * first.1
+    } else {
+        second.1 > first.1
+    }
+}
+
+/// As [`k_centroid`], one pixel at a time in exact OKLab: slow, and the measure for the fast one.
+#[must_use]
+pub fn k_centroid_reference(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> RgbaImage {
+    cells.map(image, |columns, rows| -> Rgba<u8> {
+        let (voters, alpha) = voters(image, columns, rows);
+        pixel_of(dominant(&voters, favour(outline_bias)), alpha)
+    })
+}
+
+/// The colour of the heavier of two groups.
+pub(super) fn dominant(voters: &[Voter], bias: f32) -> Option<[u8; 3]> {
+    voters.first()?;
+    let bound = |part: usize, pick: fn(f32, f32) -> f32| voters.iter().map(|v| v.lab[part]).reduce(pick).unwrap_or(0.0);
+    let low = [0, 1, 2].map(|part| bound(part, f32::min));
+    let high = [0, 1, 2].map(|part| bound(part, f32::max));
+    let mean = |is_member: &dyn Fn(Lab) -> bool| {
+        weighted_mean(voters.iter().filter(|voter| is_member(voter.lab)).map(|voter| (voter.lab, voter.weight)))
+    };
+    let nearest = |center: Lab, is_member: &dyn Fn(Lab) -> bool| {
+        let distance = |voter: &&Voter| distance_squared(voter.lab, center);
+        let members = voters.iter().filter(|voter| is_member(voter.lab));
+        members.min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.rgb.cmp(&b.rgb))).map(|voter| voter.rgb)
+    };
+    if distance_squared(low, high) < FLAT_DELTA_E * FLAT_DELTA_E {
+        return nearest(mean(&|_| true)?, &|_| true);
+    }
+    let part = widest([0, 1, 2].map(|part| high[part] - low[part]));
+    let middle = (low[part] + high[part]) / 2.0;
+    let mut means = [mean(&|lab| lab[part] <= middle), mean(&|lab| lab[part] > middle)];
+    for _ in 1..ROUNDS {
+        let [Some(a), Some(b)] = means else { break };
+        let is_second = |lab: Lab| distance_squared(lab, b) < distance_squared(lab, a);
+        let next = [mean(&|lab| !is_second(lab)), mean(&is_second)];
+        if next == means {
+            break;
+        }
+        means = next;
+    }
+    let [Some(a), Some(b)] = means else {
+        return nearest(means.into_iter().flatten().next()?, &|_| true);
+    };
+    let is_second = |lab: Lab| distance_squared(lab, b) < distance_squared(lab, a);
+    let weight = |side: bool| -> f32 {
+        voters.iter().filter(|voter| is_second(voter.lab) == side).map(|voter| voter.weight).sum()
+    };
+    let second_wins = outweighs((a, weight(false)), (b, weight(true)), bias);
+    nearest(if second_wins { b } else { a }, &|lab| is_second(lab) == second_wins)
+}
