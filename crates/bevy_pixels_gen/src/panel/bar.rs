@@ -1,12 +1,14 @@
 //! The bar at the bottom, which is always in sight: the button that starts, and what stands in its way.
 
-use egui::{Button, Id, Panel, RichText, Ui, Vec2, WidgetType};
+use egui::{Button, Rect, RichText, Ui, UiBuilder, Vec2, WidgetType};
 use pixgen_api::RequestError;
 
 use super::look;
 use super::target::{path_error, take_typed_path};
 use super::{JobsView, PanelAction, PanelState, PanelTab, compare};
 
+/// Room over the button, in points.
+const MARGIN_PT: f32 = 6.0;
 /// Sentences about one request that are shown at once.
 const MAX_SENTENCES: usize = 3;
 
@@ -28,24 +30,36 @@ impl Obstacle {
     }
 }
 
-/// The Generate or Compare button. The history has none.
+/// Shows the Generate or Compare button at the bottom of `whole`, and returns what it leaves. The history has none.
+///
+/// The bar is as high as its contents were in the frame before, and takes no room from its parent: a window that is as
+/// high as its contents would grow with every sentence that comes and goes.
 pub(super) fn bar_ui(
     ui: &mut Ui,
+    whole: Rect,
     state: &mut PanelState,
     view: &JobsView,
     by_keyboard: bool,
     actions: &mut Vec<PanelAction>,
-) {
+) -> Rect {
     if state.tab == PanelTab::History {
-        return;
+        return whole;
     }
-    let frame = egui::Frame::new().inner_margin(egui::Margin { top: 6, bottom: 2, ..egui::Margin::ZERO });
-    let panel = Panel::bottom(Id::new("pixels_gen_bar")).resizable(false).show_separator_line(true).frame(frame);
-    panel.show_inside(ui, |ui| match state.tab {
-        PanelTab::Draw => draw_button(ui, state, view, by_keyboard, actions),
-        PanelTab::Compare => compare::compare_button(ui, state, view, by_keyboard, actions),
+    let (rest, bar) = whole.split_top_bottom_at_y((whole.bottom() - state.bar_height_pt).max(whole.top()));
+    let place = bar.with_min_y(bar.top() + MARGIN_PT);
+    let mut child = ui.new_child(UiBuilder::new().id_salt("bar").max_rect(place));
+    ui.painter().hline(bar.x_range(), bar.top(), ui.visuals().widgets.noninteractive.bg_stroke);
+    match state.tab {
+        PanelTab::Draw => draw_button(&mut child, state, view, by_keyboard, actions),
+        PanelTab::Compare => compare::compare_button(&mut child, state, view, by_keyboard, actions),
         PanelTab::History => {}
-    });
+    }
+    let height_pt = child.min_rect().height() + MARGIN_PT;
+    if (height_pt - state.bar_height_pt).abs() > 0.5 {
+        state.bar_height_pt = height_pt;
+        ui.ctx().request_repaint();
+    }
+    rest
 }
 
 fn draw_button(

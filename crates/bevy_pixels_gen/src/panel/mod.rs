@@ -26,7 +26,7 @@ mod target;
 mod thumbnails;
 mod view;
 
-use egui::{Key, Modifiers, ScrollArea, Ui};
+use egui::{Key, Modifiers, ScrollArea, Ui, UiBuilder};
 
 pub use state::{PanelState, PanelTab};
 pub use view::{
@@ -51,9 +51,12 @@ pub fn panel_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView) -> Vec<Pan
     ui.scope(|ui| {
         look::spacing(ui);
         tabs(ui, state);
-        bar::bar_ui(ui, state, view, by_keyboard, &mut actions);
+        let whole = ui.available_rect_before_wrap();
+        ui.advance_cursor_after_rect(whole);
+        let rest = bar::bar_ui(ui, whole, state, view, by_keyboard, &mut actions);
+        let mut scrolled = ui.new_child(UiBuilder::new().id_salt("scrolled").max_rect(rest));
         let salt = ("pixels_gen_panel", state.tab as u8);
-        ScrollArea::vertical().id_salt(salt).auto_shrink([false, false]).show(ui, |ui| {
+        ScrollArea::vertical().id_salt(salt).auto_shrink([false, false]).show(&mut scrolled, |ui| {
             messages(ui, view, &mut actions);
             look::stable(ui, "target", |ui| target::target_ui(ui, state, view, &mut actions));
             match state.tab {

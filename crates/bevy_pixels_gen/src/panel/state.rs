@@ -50,6 +50,8 @@ pub struct PanelState {
     /// The history was asked for since it was opened.
     pub(super) history_is_asked: bool,
     pub(super) compare: CompareForm,
+    /// Height of the bar at the bottom, as it was.
+    pub(super) bar_height_pt: f32,
     /// State of the dice.
     dice: u64,
     pub(super) thumbnails: Thumbnails,
@@ -81,6 +83,7 @@ impl PanelState {
             history_limit: HISTORY_PAGE,
             history_is_asked: false,
             compare: CompareForm::default(),
+            bar_height_pt: 42.0,
             dice,
             thumbnails: Thumbnails::default(),
         }

@@ -25,6 +25,9 @@ use compare::Comparison;
 use library::Library;
 use look_up::LookUp;
 
+/// Least height of the panel, in points.
+const MIN_HEIGHT_PT: f32 = 240.0;
+
 /// The panel of a running game.
 #[derive(Resource, Debug)]
 pub struct GenPanel {
@@ -183,6 +186,8 @@ fn forget_changed_images(mut panel: ResMut<GenPanel>, mut events: MessageReader<
 fn draw(mut contexts: EguiContexts, mut panel: ResMut<GenPanel>) -> Result {
     let context = contexts.ctx_mut()?;
     let panel = panel.bypass_change_detection();
+    // Whole on the screen, with the button at its bottom.
+    let height = (context.content_rect().height() - 90.0).clamp(MIN_HEIGHT_PT, 640.0);
     let GenPanel { open, state, view, actions, .. } = &mut *panel;
     egui::Window::new("Pixels")
         .id(egui::Id::new("bevy_pixels_gen panel"))
@@ -190,8 +195,8 @@ fn draw(mut contexts: EguiContexts, mut panel: ResMut<GenPanel>) -> Result {
         .default_pos([12.0, 12.0])
         .default_width(344.0)
         .min_width(MIN_WIDTH_PT)
-        .default_height(660.0)
-        .min_height(240.0)
+        .default_height(height)
+        .min_height(MIN_HEIGHT_PT)
         .show(context, |ui| actions.extend(panel_ui(ui, state, view)));
     if !panel.open {
         panel.on_close(); // by the window's own cross
