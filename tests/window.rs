@@ -16,6 +16,10 @@
 #[path = "screen.rs"]
 mod screen;
 
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::RgbaImage;
@@ -29,13 +33,48 @@ const HERO: (u32, u32) = (776, 360);
 /// A piece of floor without anything to click.
 const FLOOR: (u32, u32) = (900, 500);
 /// Inside the prompt's text field.
-const PROMPT: (u32, u32) = (160, 240);
+const PROMPT: (u32, u32) = (160, 268);
 /// On the button that lets the next click in the world choose the target.
-const PICK: (u32, u32) = (222, 119);
+const PICK: (u32, u32) = (222, 152);
 /// On the potion, which floats up and down a little.
 const POTION: (u32, u32) = (680, 462);
-/// On the Generate button.
-const GENERATE: (u32, u32) = (187, 435);
+/// On the button at the bottom of the panel: Generate, and Compare.
+const START: (u32, u32) = (187, 660);
+/// On the tabs.
+const COMPARE: (u32, u32) = (187, 62);
+const HISTORY: (u32, u32) = (290, 62);
+/// On the list of what can be compared, and on its fourth entry: the numbers of steps.
+const AXIS: (u32, u32) = (187, 340);
+const STEPS: (u32, u32) = (100, 440);
+/// On the button that shows the compared sprites in the world.
+const IN_THE_WORLD: (u32, u32) = (250, 440);
+/// Columns that the panel covers.
+const PANEL_WIDTH: u32 = 372;
+
+/// What was drawn so far.
+fn history() -> BTreeSet<PathBuf> {
+    let files = fs::read_dir(root().join("target/playtest/.pixgen/history"));
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "png")).collect()
+}
+
+/// The upper left corner of a sprite on the screen, between these columns.
+fn find(screen: &RgbaImage, sprite: &RgbaImage, columns: Range<u32>) -> Option<(u32, u32)> {
+    let opaque: Vec<_> = sprite.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[3] > 0).collect();
+    // A few pixels of it rule nearly every place out.
+    let some: Vec<_> = opaque.iter().step_by((opaque.len() / 12).max(1)).collect();
+    let is_like = |(left, top): (u32, u32)| {
+        let equal = some.iter().filter(|(x, y, pixel)| {
+            let there = screen.get_pixel(left + x * ZOOM + ZOOM / 2, top + y * ZOOM + ZOOM / 2);
+            (0..3).all(|channel| there.0[channel].abs_diff(pixel.0[channel]) <= 3)
+        });
+        equal.count() * 3 >= some.len() * 2
+    };
+    let (width, height) = (sprite.width() * ZOOM, sprite.height() * ZOOM);
+    let corners = (0..SCREEN.1 - height).flat_map(|y| (columns.start..columns.end - width).map(move |x| (x, y)));
+    let mut likely = corners.filter(|corner| is_like(*corner));
+    likely.find(|corner| shown(screen, sprite, *corner, ZOOM) > 0.9)
+}
 
 #[test]
 fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
@@ -52,7 +91,7 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     screen.click(PROMPT);
     screen.xdotool(&["type", "--delay", "60", "a red dragon"]);
     std::thread::sleep(Duration::from_millis(500));
-    screen.click(GENERATE);
+    screen.click(START);
     until("the new file", &screen, || sprite(&file) != baked);
     let new = sprite(&file);
     assert!(shown(&before, &new, HERO, ZOOM) < 0.5, "the new sprite looks like the old one");
@@ -71,12 +110,44 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
         if clicked.is_none_or(|clicked| clicked.elapsed() > Duration::from_secs(20)) {
             screen.click(PICK);
             screen.click(POTION);
-            screen.click(GENERATE);
+            screen.click(START);
             clicked = Some(Instant::now());
         }
         sprite(&potion) != baked_potion
     });
     assert_eq!(sprite(&file), new, "the hero stays what it was");
+    let new_potion = sprite(&potion);
+    until("the new potion in the world", &screen, || {
+        find(&screen.shot(), &new_potion, PANEL_WIDTH..SCREEN.0).is_some()
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    let picked = screen.shot();
+
+    // One prompt and one seed with three numbers of steps, side by side in the world.
+    let before_comparing = history();
+    screen.click(COMPARE);
+    screen.click(AXIS);
+    screen.click(STEPS);
+    screen.click(START);
+    until("three more sprites", &screen, || history().len() >= before_comparing.len() + 3);
+    let compared: Vec<RgbaImage> = history().difference(&before_comparing).map(|file| sprite(file)).collect();
+    std::thread::sleep(Duration::from_secs(1));
+    screen.click(IN_THE_WORLD);
+    until("the compared sprites in the world", &screen, || {
+        let shot = screen.shot();
+        compared.iter().all(|sprite| find(&shot, sprite, PANEL_WIDTH..SCREEN.0).is_some())
+    });
+    let places = compared.iter().filter_map(|sprite| find(&screen.shot(), sprite, PANEL_WIDTH..SCREEN.0));
+    let rows: HashSet<u32> = places.map(|(_, y)| y).collect();
+    assert_eq!(rows.len(), 1, "next to each other");
+    let comparing = screen.shot();
+
+    // The history shows them too, crisp: two screen pixels for each of theirs.
+    screen.click(HISTORY);
+    until("the history", &screen, || {
+        let shot = screen.shot();
+        compared.iter().all(|sprite| find(&shot, sprite, 0..PANEL_WIDTH).is_some())
+    });
 
     // The keyboard belongs to the game again once the world is clicked: the hero walks away.
     screen.click(FLOOR);
@@ -101,5 +172,7 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
         let images = root().join("docs/images");
         before.save(images.join("playtest-before.png")).unwrap();
         after.save(images.join("playtest.png")).unwrap();
+        picked.save(images.join("playtest-pick.png")).unwrap();
+        comparing.save(images.join("playtest-compare.png")).unwrap();
     }
 }

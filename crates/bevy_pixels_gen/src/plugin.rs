@@ -24,6 +24,8 @@ pub struct PixelsGenPlugin {
     pub data_dir: PathBuf,
     /// The model that the panel starts with.
     pub model: ModelRef,
+    /// Folders in which the panel looks for models and LoRAs, four levels deep; relative in the same way.
+    pub model_dirs: Vec<PathBuf>,
     /// Where the model runs.
     pub device: DevicePreference,
     /// Edge of the placeholder for a sprite that has not been generated and has no recipe, in pixels.
@@ -43,6 +45,7 @@ impl Default for PixelsGenPlugin {
             gen_dir: PathBuf::from("assets/gen"),
             data_dir: PathBuf::from(".pixgen"),
             model: ModelRef::default(),
+            model_dirs: vec![PathBuf::from("models")],
             device: DevicePreference::default(),
             default_size_px: 32,
             bake_recipes: true,
@@ -86,6 +89,12 @@ impl PixelsGenPlugin {
     #[must_use]
     pub fn resolved_data_dir(&self) -> PathBuf {
         resolved(&self.data_dir)
+    }
+
+    /// `model_dirs`, resolved against Bevy's base path.
+    #[must_use]
+    pub fn resolved_model_dirs(&self) -> Vec<PathBuf> {
+        self.model_dirs.iter().map(|folder| resolved(folder)).collect()
     }
 }
 

@@ -304,6 +304,13 @@ impl GenJobs {
         info.as_ref().map_err(String::as_str)
     }
 
+    /// The engine, to pause it, to order its queue, to look into its history. Submit jobs here and not there, or nobody
+    /// follows them.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The history together with another folder of accepted sprites: that of recipes outside `gen://`.
     pub(crate) fn store_in(&self, folder: &Path) -> Store {
         self.engine.store().in_folder(folder)

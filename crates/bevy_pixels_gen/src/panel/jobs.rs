@@ -1,7 +1,7 @@
 //! What is being drawn, what waits, and what failed.
 
-use egui::{Align, Layout, ProgressBar, RichText, Spinner, Ui, Vec2, WidgetType};
-use pixgen_api::JobState;
+use egui::{ProgressBar, RichText, Spinner, Ui, Vec2, WidgetType};
+use pixgen_api::{JobState, Priority};
 
 use super::look;
 use super::thumbnails::{ThumbnailKey, paint_checkerboard};
@@ -17,31 +17,32 @@ pub(super) fn jobs_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView, acti
     let in_state = |state: JobState| view.jobs.iter().filter(move |job| job.state == state);
     for job in in_state(JobState::Failed) {
         let error = job.error.as_deref().unwrap_or("it gave no reason");
-        let text =
-            format!("Job {} (\u{201c}{}\u{201d}) failed. {}", job.id, shortened(&job.prompt), look::sentence(error));
+        let text = format!(
+            "Job {} (\u{201c}{}\u{201d}) failed. {}",
+            job.id,
+            look::shortened(&job.prompt, 40),
+            look::sentence(error)
+        );
         look::stable(ui, job.id, |ui| {
             if look::error_box(ui, &text, &format!("Dismiss job {}", job.id)) {
                 actions.push(PanelAction::ForgetJob(job.id));
             }
         });
     }
-    for job in in_state(JobState::Running) {
-        look::stable(ui, job.id, |ui| look::card(ui, |ui| running(ui, state, job, actions)));
+    let begun: Vec<_> = view.jobs.iter().filter(|job| is_begun(job)).collect();
+    for job in &begun {
+        look::stable(ui, job.id, |ui| look::card(ui, |ui| running(ui, state, job, view.paused, actions)));
     }
-    queue(ui, &in_state(JobState::Queued).collect::<Vec<_>>(), actions);
+    // The running job has the button; where none runs, the queue has it.
+    let halt = begun.is_empty().then_some(view.paused);
+    queue(ui, &in_state(JobState::Queued).collect::<Vec<_>>(), halt, actions);
 }
 
-/// The first words of a prompt.
-fn shortened(prompt: &str) -> String {
-    const CHARS: usize = 40;
-    let mut short: String = prompt.chars().take(CHARS).collect();
-    if prompt.chars().nth(CHARS).is_some() {
-        short.push('…');
-    }
-    short
+fn is_begun(job: &JobView) -> bool {
+    matches!(job.state, JobState::Running | JobState::Paused)
 }
 
-fn running(ui: &mut Ui, state: &mut PanelState, job: &JobView, actions: &mut Vec<PanelAction>) {
+fn running(ui: &mut Ui, state: &mut PanelState, job: &JobView, paused: bool, actions: &mut Vec<PanelAction>) {
     ui.horizontal_top(|ui| {
         let (_, rect) = ui.allocate_space(Vec2::splat(PREVIEW_PT));
         paint_checkerboard(ui.painter(), rect, ui.visuals().dark_mode);
@@ -58,8 +59,12 @@ fn running(ui: &mut Ui, state: &mut PanelState, job: &JobView, actions: &mut Vec
             look::hint(ui, where_it_stands(job));
             let bar = ui.add(ProgressBar::new(job.progress()).desired_height(8.0).corner_radius(4.0));
             look::named(bar, WidgetType::ProgressIndicator, &format!("Progress of job {}", job.id));
-            look::hint(ui, time(job));
-            cancel(ui, "Cancel", job, actions);
+            look::hint(ui, if paused { halting(job).to_owned() } else { time(job) });
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                pause(ui, paused, actions);
+                cancel(ui, "Cancel", job, actions);
+            });
         });
     });
     for warning in &job.warnings {
@@ -87,6 +92,22 @@ fn time(job: &JobView) -> String {
     }
 }
 
+/// A pause takes effect between two steps.
+fn halting(job: &JobView) -> &'static str {
+    if job.state == JobState::Paused { "paused" } else { "pausing after this step…" }
+}
+
+/// Halts the queue or lets it go on.
+fn pause(ui: &mut Ui, paused: bool, actions: &mut Vec<PanelAction>) {
+    let (text, name, help) = match paused {
+        true => ("Resume", "Resume the queue", "Go on where it halted"),
+        false => ("Pause", "Pause the queue", "Halt between two steps, and begin nothing new"),
+    };
+    if look::named(ui.small_button(text), WidgetType::Button, name).on_hover_text(help).clicked() {
+        actions.push(PanelAction::Pause(!paused));
+    }
+}
+
 fn cancel(ui: &mut Ui, text: &str, job: &JobView, actions: &mut Vec<PanelAction>) {
     let name = format!("Cancel job {}", job.id);
     if look::named(ui.small_button(text), WidgetType::Button, &name).on_hover_text(&name).clicked() {
@@ -94,31 +115,47 @@ fn cancel(ui: &mut Ui, text: &str, job: &JobView, actions: &mut Vec<PanelAction>
     }
 }
 
-fn queue(ui: &mut Ui, jobs: &[&JobView], actions: &mut Vec<PanelAction>) {
-    if jobs.is_empty() {
+/// The jobs that wait. `halt` is there when the button to pause and resume belongs here: whether the queue is halted.
+fn queue(ui: &mut Ui, jobs: &[&JobView], halt: Option<bool>, actions: &mut Vec<PanelAction>) {
+    if jobs.is_empty() && halt != Some(true) {
         return;
     }
     look::section(ui, &format!("Waiting ({})", jobs.len()), |ui| {
         if jobs.len() > 1 && ui.small_button("Cancel all waiting").clicked() {
             actions.extend(jobs.iter().map(|job| PanelAction::Cancel(job.id)));
         }
+        if let Some(paused) = halt {
+            pause(ui, paused, actions);
+        }
     });
-    for job in jobs.iter().take(LISTED) {
-        look::stable(ui, job.id, |ui| waiting(ui, job, actions));
+    if halt == Some(true) {
+        look::hint(ui, "The queue is paused: nothing is drawn until you resume it.");
+    }
+    for (place, job) in jobs.iter().take(LISTED).enumerate() {
+        look::stable(ui, job.id, |ui| waiting(ui, job, place == 0, actions));
     }
     if jobs.len() > LISTED {
         look::hint(ui, format!("and {} more", jobs.len() - LISTED));
     }
 }
 
-/// One line of the queue, laid out from its right end, so that the prompt gets what the button leaves.
-fn waiting(ui: &mut Ui, job: &JobView, actions: &mut Vec<PanelAction>) {
-    let size = Vec2::new(ui.available_width(), ui.spacing().interact_size.y);
-    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-        cancel(ui, "✖", job, actions);
-        let count = if job.count > 1 { format!("{} × ", job.count) } else { String::new() };
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| look::one_line(ui, format!("{count}{}", job.prompt)));
-    });
+/// One line of the queue, laid out from its right end, so that the prompt gets what the buttons leave.
+fn waiting(ui: &mut Ui, job: &JobView, is_next: bool, actions: &mut Vec<PanelAction>) {
+    look::split(
+        ui,
+        |ui| {
+            cancel(ui, "✖", job, actions);
+            let name = format!("Draw job {} next", job.id);
+            if !is_next && look::named(ui.small_button("⏶"), WidgetType::Button, &name).on_hover_text(&name).clicked()
+            {
+                actions.push(PanelAction::Prioritize(job.id, Priority::High));
+            }
+        },
+        |ui| {
+            let count = if job.count > 1 { format!("{} × ", job.count) } else { String::new() };
+            look::one_line(ui, format!("{count}{}", look::shortened(&job.prompt, 80)));
+        },
+    );
 }
 
 #[cfg(test)]
@@ -138,11 +175,5 @@ mod tests {
         job.count = 1;
         assert_eq!((job.progress(), where_it_stands(&job).as_str()), (1.0, "Step 8 of 8"));
         assert_eq!(JobView { count: 0, ..job }.progress(), 0.0);
-    }
-
-    #[test]
-    fn long_prompts_are_shortened_by_characters() {
-        assert_eq!(shortened("ü".repeat(41).as_str()), format!("{}…", "ü".repeat(40)));
-        assert_eq!(shortened("a duck"), "a duck");
     }
 }

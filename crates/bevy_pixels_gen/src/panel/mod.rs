@@ -1,28 +1,43 @@
 //! The panel: prompt in, sprites out.
 //!
 //! [`panel_ui`] is a function from data to wishes: it draws a [`JobsView`] into any [`egui::Ui`], keeps what the
-//! user types in a [`PanelState`], and returns [`PanelAction`]s. It knows no Bevy type, owns no job,
+//! user types in a [`PanelState`], and returns [`PanelAction`]s. It knows no Bevy type, owns no job, reads no file,
 //! starts no thread and never waits, so it fits into a window, a dock or a test.
 
+mod bar;
 mod candidates;
+mod compare;
+mod compare_results;
+mod drop;
+mod emphasis;
+mod fields;
 mod form;
+mod grid;
+mod history;
+mod init_image;
 mod jobs;
 mod look;
+mod models;
 mod more;
+mod palette;
+mod prompt;
 mod state;
 mod target;
 mod thumbnails;
 mod view;
 
-use egui::{Key, Modifiers, ScrollArea, Ui};
+use egui::{Key, Modifiers, ScrollArea, Ui, UiBuilder};
 
-pub use state::PanelState;
-pub use view::{CandidateView, JobView, JobsView, ModelView, PanelAction, TargetView};
+pub use state::{PanelState, PanelTab};
+pub use view::{
+    ComparedRequest, ComparedView, ComparisonView, FileView, HistorySearch, HistoryView, JobView, JobsView,
+    LibraryView, LoraChoice, ModelChoice, ModelView, PaletteChoice, PanelAction, SpriteView, TargetView,
+};
 
 /// The narrowest place in which nothing is cut off, in points.
-pub const MIN_WIDTH_PT: f32 = 290.0;
+pub const MIN_WIDTH_PT: f32 = 300.0;
 
-/// Draws the panel and returns what the user asked for. Made for a width of about 320 points, at least
+/// Draws the panel and returns what the user asked for. Made for a width of about 340 points, at least
 /// [`MIN_WIDTH_PT`]; scrolls by itself. Draw it at one place of the screen only.
 ///
 /// egui may run several passes for one frame: add up the actions of all passes and apply each once.
@@ -30,19 +45,39 @@ pub fn panel_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView) -> Vec<Pan
     let mut actions = Vec::new();
     state.thumbnails.begin_pass();
     keyboard(ui, view, &mut actions);
+    drop::take_dropped_files(ui, &mut actions);
+    // Taken from the input before the text fields see it, or it would also break the line.
+    let by_keyboard = is_shortcut_ours(ui) && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::Enter));
     ui.scope(|ui| {
         look::spacing(ui);
-        ScrollArea::vertical().id_salt("pixels_gen_panel").auto_shrink([false, true]).show(ui, |ui| {
-            message(ui, view, &mut actions);
+        tabs(ui, state);
+        let whole = ui.available_rect_before_wrap();
+        ui.advance_cursor_after_rect(whole);
+        let rest = bar::bar_ui(ui, whole, state, view, by_keyboard, &mut actions);
+        let mut scrolled = ui.new_child(UiBuilder::new().id_salt("scrolled").max_rect(rest));
+        let salt = ("pixels_gen_panel", state.tab as u8);
+        ScrollArea::vertical().id_salt(salt).auto_shrink([false, false]).show(&mut scrolled, |ui| {
+            messages(ui, view, &mut actions);
             look::stable(ui, "target", |ui| target::target_ui(ui, state, view, &mut actions));
-            look::stable(ui, "form", |ui| form::form_ui(ui, state, view, &mut actions));
-            look::stable(ui, "jobs", |ui| jobs::jobs_ui(ui, state, view, &mut actions));
-            look::stable(ui, "candidates", |ui| candidates::candidates_ui(ui, state, view, &mut actions));
-            if !view.model.name.is_empty() {
-                ui.add_space(4.0);
-                look::hint(ui, format!("Model: {}", view.model.name));
+            match state.tab {
+                PanelTab::Draw => {
+                    look::stable(ui, "form", |ui| form::form_ui(ui, state, view, &mut actions));
+                    look::stable(ui, "jobs", |ui| jobs::jobs_ui(ui, state, view, &mut actions));
+                    look::stable(ui, "candidates", |ui| candidates::candidates_ui(ui, state, view, &mut actions));
+                }
+                PanelTab::Compare => {
+                    look::stable(ui, "compare", |ui| compare::compare_ui(ui, state, view));
+                    let results = |ui: &mut Ui| compare_results::results_ui(ui, state, view, &mut actions);
+                    look::stable(ui, "compared", results);
+                    look::stable(ui, "jobs", |ui| jobs::jobs_ui(ui, state, view, &mut actions));
+                }
+                PanelTab::History => {
+                    look::stable(ui, "history", |ui| history::history_ui(ui, state, view, &mut actions));
+                }
             }
+            ui.add_space(8.0);
         });
+        drop::hint_ui(ui);
     });
     state.thumbnails.end_pass();
     actions
@@ -67,11 +102,40 @@ fn keyboard(ui: &Ui, view: &JobsView, actions: &mut Vec<PanelAction>) {
     }
 }
 
-/// The last error.
-fn message(ui: &mut Ui, view: &JobsView, actions: &mut Vec<PanelAction>) {
+/// Whether Ctrl+Enter is meant for the panel: one of its fields has the keyboard, or no field at all has and the
+/// pointer is over the panel.
+fn is_shortcut_ours(ui: &Ui) -> bool {
+    match ui.memory(|memory| memory.focused()) {
+        Some(focused) => ui.ctx().read_response(focused).is_some_and(|response| response.layer_id == ui.layer_id()),
+        None => ui.rect_contains_pointer(ui.clip_rect()),
+    }
+}
+
+fn tabs(ui: &mut Ui, state: &mut PanelState) {
+    let before = state.tab;
+    let tabs = [
+        (PanelTab::Draw, "Draw", "Draw sprites from a prompt"),
+        (PanelTab::Compare, "Compare", "Draw one sprite with several models, LoRAs or settings"),
+        (PanelTab::History, "History", "Find what was drawn before"),
+    ];
+    look::choice_row(ui, &mut state.tab, &tabs);
+    if state.tab != before {
+        // What was drawn meanwhile is there when the history is opened again.
+        state.history_is_asked = false;
+    }
+    ui.add_space(2.0);
+}
+
+/// The last error and the last note.
+fn messages(ui: &mut Ui, view: &JobsView, actions: &mut Vec<PanelAction>) {
     if let Some(message) = &view.message
         && look::error_box(ui, message, "Dismiss")
     {
         actions.push(PanelAction::DismissMessage);
+    }
+    if let Some(note) = &view.note
+        && look::note_box(ui, note, "Dismiss the note")
+    {
+        actions.push(PanelAction::DismissNote);
     }
 }

@@ -1,7 +1,7 @@
 //! Which sprite in the world is being changed.
 
 use egui::{Align, Color32, ComboBox, Key, Layout, Rect, RichText, TextEdit, Ui, Vec2, WidgetType};
-use pixgen_api::GenPath;
+use pixgen_api::{GenPath, Request};
 
 use super::look;
 use super::thumbnails::{ThumbnailKey, Thumbnails, paint_checkerboard};
@@ -27,6 +27,43 @@ pub(super) fn target_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView, ac
             });
         });
         path_field(ui, state, view, actions);
+        if let Some(target) = current(state, view) {
+            again(ui, state, view, target, actions);
+        }
+    });
+}
+
+/// What can be done with a sprite that is there: draw it again in its place, or something like it.
+fn again(ui: &mut Ui, state: &mut PanelState, view: &JobsView, target: &TargetView, actions: &mut Vec<PanelAction>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let width = ((ui.available_width() - 8.0) / 3.0).floor();
+        let size = Vec2::new(width, ui.spacing().interact_size.y);
+        let mut button = |enabled: bool, text: &str, help: &str, unable: &str| {
+            let shown = ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, egui::Button::new(text))).inner;
+            shown.on_hover_text(help).on_disabled_hover_text(unable).clicked()
+        };
+        let unknown = "No model drew this sprite: its file says nothing of a prompt";
+        let blocked = view.blocked.as_deref().unwrap_or(unknown);
+        let request = target.request.as_deref();
+        let can_draw = request.is_some() && view.blocked.is_none();
+        if button(can_draw, "Redraw", "Draw it again in its place: its own settings, a new seed", blocked)
+            && let Some(request) = request
+        {
+            let request = Box::new(Request { seed: None, count: 1, ..request.clone() });
+            actions.push(PanelAction::Generate { request, target: Some(target.path.clone()) });
+        }
+        if button(target.file.is_some(), "Vary…", "Draw something like it", "Its picture is not there yet")
+            && let Some(file) = &target.file
+        {
+            state.vary(file.clone(), request);
+        }
+        if button(request.is_some(), "Use settings", "Put its prompt, settings and seed into the form", unknown)
+            && let Some(request) = request
+        {
+            state.use_settings(request.clone());
+            state.tab = super::PanelTab::Draw;
+        }
     });
 }
 

@@ -1,6 +1,7 @@
 //! Sprites in the panel: crisp, at whole-number zoom, on a checkerboard.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Mesh, Painter, Pos2, Rect, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2};
@@ -12,12 +13,14 @@ const CHECKER_PT: f32 = 8.0;
 /// What a thumbnail shows; one texture each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ThumbnailKey {
-    /// A finished sprite by its hash.
-    Candidate(String),
+    /// A sprite of the history by its hash.
+    Sprite(String),
     /// The image that a job is drawing.
     Preview(JobId),
     /// A sprite in the world.
     Target(GenPath),
+    /// A picture that the request names.
+    File(PathBuf),
 }
 
 /// The textures of what was shown in the last pass.
@@ -175,7 +178,7 @@ mod tests {
             drop(context.run_ui(egui::RawInput::default(), |ui| {
                 thumbnails.begin_pass();
                 for hash in hashes {
-                    let key = ThumbnailKey::Candidate((*hash).to_owned());
+                    let key = ThumbnailKey::Sprite((*hash).to_owned());
                     thumbnails.paint(ui, Rect::from_min_size(Pos2::ZERO, Vec2::splat(8.0)), key, &sprite(9));
                 }
                 thumbnails.end_pass();
@@ -184,7 +187,7 @@ mod tests {
         show(&mut thumbnails, &["a", "b"]);
         assert_eq!(thumbnails.len(), 2);
         show(&mut thumbnails, &["b"]);
-        assert_eq!(thumbnails.textures.keys().collect::<Vec<_>>(), [&ThumbnailKey::Candidate("b".into())]);
+        assert_eq!(thumbnails.textures.keys().collect::<Vec<_>>(), [&ThumbnailKey::Sprite("b".into())]);
         show(&mut thumbnails, &[]);
         assert_eq!(thumbnails.len(), 0);
     }

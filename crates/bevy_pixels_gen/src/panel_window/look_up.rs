@@ -1,0 +1,188 @@
+//! What is read from the disk for the panel: the history, settings of PNGs, the picture to begin with, preflight.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pixgen_api::{DevicePreference, Pixels, Request};
+use pixgen_engine::{HistoryQuery, Preflight, Provenance, Recovered, Store, Weights};
+
+use super::task::Background;
+use crate::panel::{FileView, HistorySearch, HistoryView, PanelState, SpriteView};
+
+/// Most bytes of a PNG that is asked for its settings.
+const MAX_PNG_BYTES: u64 = 64 << 20;
+/// Largest edge of a picture that is shown, in pixels.
+const MAX_PICTURE_PX: u32 = 8192;
+/// Most memory that decoding it may take.
+const MAX_PICTURE_BYTES: u64 = 512 << 20;
+
+type Read = (PathBuf, Result<Recovered, String>);
+
+/// What is being read and what was read last.
+#[derive(Debug, Default)]
+pub(super) struct LookUp {
+    search: Option<HistorySearch>,
+    is_stale: bool,
+    history: HistoryView,
+    searching: Background<HistoryView>,
+    settings: Background<Read>,
+    picture: Option<FileView<Pixels>>,
+    reading_picture: Background<FileView<Pixels>>,
+    checked: Option<(Request, Option<Weights>)>,
+    checking: Background<Preflight>,
+    preflight: (Vec<String>, Vec<String>),
+}
+
+impl LookUp {
+    /// Wants something else from the history.
+    pub(super) fn search(&mut self, search: HistorySearch) {
+        self.search = Some(search);
+        self.is_stale = true;
+    }
+
+    /// Something was drawn: the history is no longer what was found in it.
+    pub(super) fn history_changed(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// What was found in the history by now.
+    pub(super) fn history(&mut self, store: &Store) -> HistoryView {
+        if let Some(found) = self.searching.take() {
+            self.history = found;
+        }
+        if self.is_stale
+            && !self.searching.is_busy()
+            && let Some(search) = self.search.clone()
+        {
+            self.is_stale = false;
+            let store = store.clone();
+            self.searching.start(move || find(&store, search));
+        }
+        HistoryView { searching: self.searching.is_busy(), ..self.history.clone() }
+    }
+
+    /// Reads how a PNG was drawn.
+    pub(super) fn read_settings(&mut self, file: PathBuf) {
+        self.settings.start(move || {
+            let recovered = recover(&file);
+            (file, recovered)
+        });
+    }
+
+    /// Puts what was read into the form: a note for the user, or why it could not be.
+    pub(super) fn take_settings(&mut self, state: &mut PanelState) -> Option<Result<String, String>> {
+        let (file, recovered) = self.settings.take()?;
+        Some(recovered.map(|recovered| {
+            state.use_settings(recovered.request);
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let mut note = format!("the settings of {name} are in the form");
+            for sentence in recovered.notes {
+                note.push_str(&format!("; {sentence}"));
+            }
+            note
+        }))
+    }
+
+    /// The picture that the request begins with.
+    pub(super) fn init_image(&mut self, path: Option<&Path>) -> Option<FileView<Pixels>> {
+        if let Some(picture) = self.reading_picture.take() {
+            self.picture = Some(picture);
+        }
+        let path = path?;
+        let known = self.picture.as_ref().filter(|picture| picture.path == path);
+        if known.is_none() && !self.reading_picture.is_busy() {
+            let path = path.to_owned();
+            self.reading_picture.start(move || FileView { content: read_picture(&path), path });
+        }
+        known.cloned()
+    }
+
+    /// Refusals and warnings for a request as it stands; of the one before while this one is being looked at.
+    pub(super) fn preflight(
+        &mut self,
+        request: &Request,
+        device: DevicePreference,
+        loaded: Option<Weights>,
+    ) -> (Vec<String>, Vec<String>) {
+        if let Some(found) = self.checking.take() {
+            self.preflight = (found.refusals, found.warnings);
+        }
+        // The form names faults of the request itself.
+        if request.validate().is_err() {
+            self.preflight = (Vec::new(), Vec::new());
+            self.checked = None;
+            return self.preflight.clone();
+        }
+        let key = (request.clone(), loaded);
+        if self.checked.as_ref() != Some(&key) && !self.checking.is_busy() {
+            self.checked = Some(key.clone());
+            self.checking.start(move || Preflight::of(&key.0, device, key.1.as_ref()));
+        }
+        self.preflight.clone()
+    }
+}
+
+fn find(store: &Store, search: HistorySearch) -> HistoryView {
+    let HistorySearch { words, kind, limit } = search;
+    let query = HistoryQuery { words, kind, skip: 0, limit: Some(limit.saturating_add(1)) };
+    match store.history(&query) {
+        Err(error) => HistoryView { error: Some(error.to_string()), ..HistoryView::default() },
+        Ok(entries) => {
+            let has_more = entries.len() > limit;
+            let sprites = entries.into_iter().take(limit).filter_map(|entry| {
+                Some(SpriteView {
+                    pixels: store.thumbnail(&entry.hash).ok()?,
+                    hash: entry.hash,
+                    file: entry.file,
+                    size_px: [entry.width_px, entry.height_px],
+                    request: entry.request.map(Arc::new),
+                    is_applied: false,
+                })
+            });
+            HistoryView { sprites: sprites.collect(), has_more, ..HistoryView::default() }
+        }
+    }
+}
+
+fn recover(file: &Path) -> Result<Recovered, String> {
+    let named = |reason: String| format!("{}: {reason}", file.display());
+    let bytes = std::fs::metadata(file).map_err(|e| named(e.to_string()))?.len();
+    if bytes > MAX_PNG_BYTES {
+        return Err(named("the file is too large for a picture that was generated".to_owned()));
+    }
+    let png = std::fs::read(file).map_err(|e| named(e.to_string()))?;
+    let recovered = Provenance::recover(&png).map_err(|e| named(e.to_string()))?;
+    recovered.ok_or_else(|| {
+        named("it does not say how it was drawn; drop a PNG that this panel or another generator has saved".to_owned())
+    })
+}
+
+/// Decodes a picture within limits.
+pub(super) fn read_picture(path: &Path) -> Result<Pixels, String> {
+    let named = |reason: String| format!("{}: {reason}; choose another picture", path.display());
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(|e| named(e.to_string()))?;
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_PICTURE_PX), Some(MAX_PICTURE_PX));
+    limits.max_alloc = Some(MAX_PICTURE_BYTES);
+    reader.limits(limits);
+    let image = reader.decode().map_err(|e| named(e.to_string()))?.to_rgba8();
+    Ok(Pixels { width_px: image.width(), height_px: image.height(), rgba: image.into_raw().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_picture_without_settings_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plain.png");
+        image::RgbaImage::new(2, 2).save(&file).unwrap();
+        assert!(recover(&file).unwrap_err().contains("does not say how it was drawn; drop a PNG"));
+        std::fs::write(&file, "no picture").unwrap();
+        assert!(recover(&file).unwrap_err().contains("plain.png"));
+        assert!(read_picture(&file).unwrap_err().contains("choose another picture"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The panel inside a Bevy game: a window over it, opened with a key.
+//!
+//! Everything the panel shows is copied out of [`GenJobs`] and the world before it is drawn, and everything it wants
+//! is applied once a frame afterwards, however many passes egui ran. Files are read on Bevy's IO tasks.
+
+mod compare;
+mod gather;
+mod library;
+mod look_up;
+mod pick;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use bevy::input::InputPlugin;
+use bevy::platform::collections::HashMap;
+use bevy::prelude::*;
+use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
+use pixgen_api::{DevicePreference, Pixels};
+
+use crate::generate::{GenJobs, engine::EngineError};
+use crate::panel::{JobsView, MIN_WIDTH_PT, PanelAction, PanelState, panel_ui};
+use crate::{PixelsGenPlugin, PixelsGenSystems};
+use compare::Comparison;
+use library::Library;
+use look_up::LookUp;
+
+/// Least height of the panel, in points.
+const MIN_HEIGHT_PT: f32 = 240.0;
+
+/// The panel of a running game.
+#[derive(Resource, Debug)]
+pub struct GenPanel {
+    /// Whether it is shown.
+    pub open: bool,
+    /// Whether the next click on a sprite in the world makes it the target.
+    pub picking: bool,
+    /// What the user has typed and chosen.
+    pub state: PanelState,
+    toggle_key: KeyCode,
+    device: DevicePreference,
+    view: JobsView,
+    actions: Vec<PanelAction>,
+    /// Copies of the sprites that are shown, each made once until its image changes.
+    pixels: HashMap<AssetId<Image>, Pixels>,
+    note: Option<String>,
+    results: gather::Results,
+    target: gather::TargetFile,
+    library: Library,
+    look_up: LookUp,
+    comparison: Option<Comparison>,
+}
+
+impl GenPanel {
+    fn new(plugin: &PixelsGenPlugin) -> Self {
+        let mut state = PanelState::default();
+        state.request.model = plugin.model.clone();
+        Self {
+            open: plugin.open,
+            picking: false,
+            state,
+            toggle_key: plugin.toggle_key,
+            device: plugin.device,
+            view: JobsView::default(),
+            actions: Vec::new(),
+            pixels: HashMap::default(),
+            note: None,
+            results: gather::Results::default(),
+            target: gather::TargetFile::default(),
+            library: Library::new(plugin),
+            look_up: LookUp::default(),
+            comparison: None,
+        }
+    }
+
+    /// Ends what makes no sense without the panel, and frees what only it needs.
+    fn on_close(&mut self) {
+        self.picking = false;
+        self.state.free_textures();
+        self.pixels.clear();
+    }
+}
+
+/// Adds the panel, if the game has egui.
+pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
+    if !app.is_plugin_added::<InputPlugin>() {
+        return; // A server or a test: there is nobody to use a panel.
+    }
+    if !app.is_plugin_added::<EguiPlugin>() {
+        warn!(
+            "the panel is off: add `bevy_egui::EguiPlugin::default()` to the game to have it (or build \
+             bevy_pixels_gen without the feature `panel`)"
+        );
+        return;
+    }
+    app.insert_resource(GenPanel::new(plugin))
+        .add_systems(
+            PreUpdate,
+            (
+                toggle.after(bevy::input::InputSystems),
+                (apply_actions, pick::mark_pickable).chain().in_set(PixelsGenSystems::ReceiveEvents),
+                (compare::follow, compare::place).chain().after(PixelsGenSystems::ReceiveEvents),
+                forget_changed_images,
+            )
+                .run_if(resource_exists::<GenJobs>),
+        )
+        .add_systems(
+            EguiPrimaryContextPass,
+            (gather::gather, draw, compare::label)
+                .chain()
+                .run_if(resource_exists::<GenJobs>.and_then(|panel: Res<GenPanel>| panel.open)),
+        )
+        .add_observer(pick::pick_target)
+        .add_observer(compare::take_clicked);
+}
+
+fn toggle(keys: Res<ButtonInput<KeyCode>>, mut panel: ResMut<GenPanel>) {
+    if keys.just_pressed(panel.toggle_key) {
+        panel.open = !panel.open;
+        if !panel.open {
+            panel.on_close();
+        }
+    }
+}
+
+/// Does what the panel asked for in the frame before.
+fn apply_actions(mut panel: ResMut<GenPanel>, mut jobs: ResMut<GenJobs>) {
+    if panel.actions.is_empty() {
+        return;
+    }
+    for action in std::mem::take(&mut panel.actions) {
+        if let Err(error) = apply(&mut panel, &mut jobs, action) {
+            jobs.set_error(Some(error.to_string()));
+        }
+    }
+}
+
+fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) -> Result<(), EngineError> {
+    match action {
+        PanelAction::Generate { request, target } => _ = jobs.submit(*request, target),
+        PanelAction::Cancel(job) => jobs.cancel(job),
+        PanelAction::ForgetJob(job) => jobs.forget(job),
+        PanelAction::Apply { hash, target } => return jobs.apply(&hash, &target),
+        PanelAction::Undo => return jobs.undo().map(|_| ()),
+        PanelAction::Redo => return jobs.redo().map(|_| ()),
+        PanelAction::Pick(on) => panel.picking = on,
+        PanelAction::SelectTarget(_) => {} // the state has it already
+        PanelAction::DismissMessage => jobs.set_error(None),
+        PanelAction::DismissNote => panel.note = None,
+        PanelAction::Pause(true) => jobs.engine().pause(),
+        PanelAction::Pause(false) => jobs.engine().resume(),
+        PanelAction::Prioritize(job, priority) => jobs.engine().set_priority(job, priority),
+        PanelAction::SearchHistory(search) => panel.look_up.search(search),
+        PanelAction::ReadSettings(file) => panel.look_up.read_settings(file),
+        PanelAction::SearchLibrary => panel.library.search(),
+        PanelAction::Compare(requests) => {
+            if let Some(before) = panel.comparison.take() {
+                before.cancel(jobs);
+            }
+            panel.comparison = Some(Comparison::start(requests, jobs));
+        }
+        PanelAction::ShowComparison(on) => {
+            if let Some(comparison) = &mut panel.comparison {
+                comparison.in_world = on;
+            }
+        }
+        PanelAction::EndComparison => {
+            if let Some(before) = panel.comparison.take() {
+                before.cancel(jobs);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forget_changed_images(mut panel: ResMut<GenPanel>, mut events: MessageReader<AssetEvent<Image>>) {
+    for event in events.read() {
+        if let AssetEvent::Modified { id } | AssetEvent::Removed { id } = event {
+            let panel = panel.bypass_change_detection();
+            panel.pixels.remove(id);
+            panel.target.forget();
+        }
+    }
+}
+
+fn draw(mut contexts: EguiContexts, mut panel: ResMut<GenPanel>) -> Result {
+    let context = contexts.ctx_mut()?;
+    let panel = panel.bypass_change_detection();
+    // Whole on the screen, with the button at its bottom.
+    let height = (context.content_rect().height() - 90.0).clamp(MIN_HEIGHT_PT, 640.0);
+    let GenPanel { open, state, view, actions, .. } = &mut *panel;
+    egui::Window::new("Pixels")
+        .id(egui::Id::new("bevy_pixels_gen panel"))
+        .open(open)
+        .default_pos([12.0, 12.0])
+        .default_width(344.0)
+        .min_width(MIN_WIDTH_PT)
+        .default_height(height)
+        .min_height(MIN_HEIGHT_PT)
+        .show(context, |ui| actions.extend(panel_ui(ui, state, view)));
+    if !panel.open {
+        panel.on_close(); // by the window's own cross
+    }
+    Ok(())
+}

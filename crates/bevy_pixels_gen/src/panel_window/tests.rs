@@ -1,0 +1,220 @@
+//! What the panel asks for reaches the engine, and what came of it is what the panel shows next. No window, a fake model.
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use bevy::asset::AssetPlugin;
+use bevy::image::ImagePlugin;
+use pixgen_api::{GenPath, JobState, Kind, Request};
+
+use super::*;
+use crate::generate::{EngineConfig, FakeBackend};
+use crate::panel::{ComparedRequest, HistorySearch};
+
+/// A game with one sprite, and the panel's systems without egui.
+struct Game {
+    app: App,
+    folder: tempfile::TempDir,
+}
+
+impl Game {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = PixelsGenPlugin {
+            gen_dir: folder.path().join("gen"),
+            data_dir: folder.path().join(".pixgen"),
+            device: DevicePreference::Cpu,
+            model_dirs: vec![folder.path().join("models")],
+            ..default()
+        };
+        let mut app = App::new();
+        let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir())
+            .with_loader(FakeBackend::loader(Duration::from_millis(2)));
+        let assets = folder.path().join("assets").to_str().unwrap().to_owned();
+        app.insert_resource(GenPanel::new(&plugin))
+            .insert_resource(GenJobs::start(config).unwrap())
+            .add_plugins((
+                plugin,
+                MinimalPlugins,
+                AssetPlugin { file_path: assets, ..default() },
+                ImagePlugin::default(),
+            ))
+            .add_systems(PreUpdate, apply_actions.in_set(PixelsGenSystems::ReceiveEvents))
+            .add_systems(Update, (forget_changed_images, compare::follow, compare::place, gather::gather).chain());
+        app.finish();
+        app.cleanup();
+        app.world_mut().resource_mut::<GenPanel>().open = true;
+        let assets = app.world().resource::<AssetServer>().clone();
+        let sprite = Sprite::from_image(assets.load("gen://hero.png"));
+        app.world_mut().spawn((Name::new("Hero"), sprite, Transform::default()));
+        let mut game = Self { app, folder };
+        game.panel().state.target = Some(hero());
+        game
+    }
+
+    fn panel(&mut self) -> Mut<'_, GenPanel> {
+        self.app.world_mut().resource_mut::<GenPanel>()
+    }
+
+    fn ask(&mut self, action: PanelAction) {
+        self.panel().actions.push(action);
+    }
+
+    /// Frames until the view shows something; fails after half a minute.
+    #[track_caller]
+    fn until<T>(&mut self, what: &str, mut ready: impl FnMut(&JobsView) -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            self.app.update();
+            if let Some(value) = ready(&self.panel().view) {
+                return value;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn draw(&mut self, prompt: &str, seed: u64) -> crate::panel::SpriteView {
+        let request = Box::new(request(prompt, seed));
+        self.ask(PanelAction::Generate { request, target: Some(hero()) });
+        self.until(prompt, |view| view.candidates.first().filter(|sprite| sprite.title() == prompt).cloned())
+    }
+
+    fn compared_in_the_world(&mut self) -> usize {
+        self.app.world_mut().query::<&compare::ComparedSprite>().iter(self.app.world()).count()
+    }
+}
+
+fn hero() -> GenPath {
+    GenPath::parse("hero.png").unwrap()
+}
+
+fn request(prompt: &str, seed: u64) -> Request {
+    Request { seed: Some(seed), ..Request::new(Kind::Character, prompt) }
+}
+
+#[test]
+fn a_drawn_sprite_can_be_drawn_again_and_varied() {
+    let mut game = Game::new();
+    let sprite = game.draw("a knight", 7);
+    assert_eq!(sprite.seed(), Some(7));
+    let (drawn_by, file) = game.until("how the hero was drawn", |view| {
+        let target = view.targets.iter().find(|target| target.path == hero())?;
+        Some((target.request.clone()?, target.file.clone()?))
+    });
+    assert_eq!((drawn_by.prompt.as_str(), drawn_by.seed), ("a knight", Some(7)));
+    assert!(
+        file.starts_with(game.folder.path().join(".pixgen")),
+        "the history's copy, which stays: {}",
+        file.display()
+    );
+    game.panel().state.request.init_image = Some(file.clone());
+    let shown = game.until("the picture to begin with", |view| view.init_image.clone());
+    assert_eq!((shown.path, shown.content.map(|pixels| pixels.width_px)), (file, Ok(32)));
+}
+
+#[test]
+fn the_history_is_searched_and_kept_up_to_date() {
+    let mut game = Game::new();
+    game.draw("a red knight", 1);
+    game.draw("a blue key", 2);
+    let search = |words: &str, limit| HistorySearch { words: words.into(), kind: None, limit };
+    game.ask(PanelAction::SearchHistory(search("RED", 10)));
+    let found = game.until("the red one", |view| Some(view.history.clone()).filter(|found| found.sprites.len() == 1));
+    assert_eq!((found.sprites[0].title(), found.has_more, found.error), ("a red knight", false, None));
+    game.ask(PanelAction::SearchHistory(search("", 1)));
+    game.until("a page", |view| (view.history.has_more && view.history.sprites.len() == 1).then_some(()));
+    game.ask(PanelAction::SearchHistory(search("", 10)));
+    game.until("both", |view| (view.history.sprites.len() == 2).then_some(()));
+    game.draw("a green duck", 3);
+    game.until("the new one without being asked", |view| (view.history.sprites.len() == 3).then_some(()));
+}
+
+#[test]
+fn a_png_gives_its_settings_back() {
+    let mut game = Game::new();
+    let sprite = game.draw("a knight", 7);
+    game.panel().state.request = request("something else", 1);
+    game.ask(PanelAction::ReadSettings(sprite.file));
+    let note = game.until("the note", |view| view.note.clone());
+    assert!(note.contains("are in the form"), "{note}");
+    let form = game.panel().state.request.clone();
+    assert_eq!((form.prompt.as_str(), form.seed), ("a knight", Some(7)));
+    game.ask(PanelAction::DismissNote);
+    game.ask(PanelAction::ReadSettings("nowhere.png".into()));
+    let error = game.until("the error", |view| view.message.clone());
+    assert!(error.contains("nowhere.png"), "{error}");
+    assert_eq!(game.panel().view.note, None);
+}
+
+#[test]
+fn a_comparison_is_drawn_shown_in_the_world_and_ended() {
+    let mut game = Game::new();
+    let compared = |steps: u32| {
+        let request = Request { steps: Some(steps), ..request("a knight", 7) };
+        ComparedRequest { label: format!("{steps} steps"), request }
+    };
+    game.ask(PanelAction::Compare(vec![compared(3), compared(5)]));
+    game.until("both", |view| {
+        let cells = &view.comparison.as_ref()?.cells;
+        cells.iter().all(|cell| cell.state == JobState::Done && cell.sprite.is_some()).then_some(())
+    });
+    let view = game.panel().view.comparison.clone().unwrap();
+    assert_eq!((view.prompt.as_str(), view.seed, view.in_world), ("a knight", 7, false));
+    assert_eq!(view.cells.iter().map(|cell| cell.label.as_str()).collect::<Vec<_>>(), ["3 steps", "5 steps"]);
+    assert_eq!(game.compared_in_the_world(), 0);
+    game.ask(PanelAction::ShowComparison(true));
+    game.until("the row", |view| view.comparison.as_ref().filter(|comparison| comparison.in_world).map(|_| ()));
+    game.app.update();
+    let mut places = game.app.world_mut().query_filtered::<&Transform, With<compare::ComparedSprite>>();
+    let places: Vec<_> = places.iter(game.app.world()).map(|place| place.translation).collect();
+    assert_eq!(places.len(), 2);
+    assert!((places[0].x - places[1].x).abs() >= 32.0, "next to each other: {places:?}");
+    game.panel().open = false;
+    game.app.update();
+    game.app.update();
+    assert_eq!(game.compared_in_the_world(), 0, "not without the panel");
+    game.panel().open = true;
+    game.app.update();
+    game.app.update();
+    assert_eq!(game.compared_in_the_world(), 2);
+    game.ask(PanelAction::EndComparison);
+    game.until("the end", |view| view.comparison.is_none().then_some(()));
+    game.app.update();
+    assert_eq!(game.compared_in_the_world(), 0);
+}
+
+#[test]
+fn the_queue_is_paused_ordered_and_cancelled() {
+    let mut game = Game::new();
+    game.ask(PanelAction::Pause(true));
+    game.until("the pause", |view| view.paused.then_some(()));
+    for prompt in ["first", "second", "third"] {
+        game.ask(PanelAction::Generate { request: Box::new(request(prompt, 1)), target: None });
+    }
+    let third = game.until("three jobs", |view| (view.jobs.len() == 3).then(|| view.jobs[2].id));
+    game.ask(PanelAction::Prioritize(third, pixgen_api::Priority::High));
+    game.until("another order", |view| (view.jobs[0].id == third).then_some(()));
+    game.ask(PanelAction::Cancel(third));
+    game.until("two jobs", |view| (view.jobs.len() == 2).then_some(()));
+    game.ask(PanelAction::Pause(false));
+    game.until("the rest", |view| (view.jobs.is_empty() && view.candidates.len() == 2).then_some(()));
+}
+
+#[test]
+fn preflight_and_library_say_what_is_there() {
+    let mut game = Game::new();
+    std::fs::create_dir_all(game.folder.path().join("models")).unwrap();
+    std::fs::write(game.folder.path().join("models/broken.safetensors"), "no model").unwrap();
+    game.ask(PanelAction::SearchLibrary);
+    let unusable = game.until("the library", |view| {
+        (!view.library.searching).then(|| view.library.unusable.clone()).filter(|unusable| !unusable.is_empty())
+    });
+    assert!(unusable[0].contains("broken.safetensors"), "{unusable:?}");
+    assert_eq!(game.panel().view.library.palettes.len(), 9);
+    let mut request = request("a knight", 1);
+    request.loras = vec!["nowhere.safetensors".parse().unwrap()];
+    game.panel().state.request = request;
+    let refusals = game.until("preflight", |view| Some(view.refusals.clone()).filter(|found| !found.is_empty()));
+    assert!(refusals[0].contains("nowhere.safetensors"), "{refusals:?}");
+}
