@@ -84,6 +84,14 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
+    /// What stands at a path is not a file.
+    #[error("{} is {found}, expected a file: choose another path", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// What stands there.
+        found: &'static str,
+    },
     /// A mask is no mask for its picture.
     #[error(
         "the mask is {}×{} px, which has not the shape of the picture to repaint ({}×{} px): draw it on a copy of that picture",

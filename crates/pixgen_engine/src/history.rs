@@ -127,7 +127,7 @@ impl Store {
         {
             return known.clone();
         }
-        let known = fs::read(self.file_of(hash)).ok().and_then(|png| Known::read(&png, hash)).map(Arc::new);
+        let known = read(&self.file_of(hash)).ok().and_then(|png| Known::read(&png, hash)).map(Arc::new);
         self.index().files.insert(hash.to_owned(), (dated, known.clone()));
         known
     }
@@ -156,7 +156,7 @@ impl Store {
     pub fn thumbnail(&self, hash: &str) -> Result<Pixels, EngineError> {
         let kept = self.thumbnails_dir().join(format!("{hash}.png"));
         if is_hash(hash)
-            && let Ok(bytes) = fs::read(&kept)
+            && let Ok(bytes) = read(&kept)
             && let Ok(image) = decode(&bytes, &kept.display().to_string())
         {
             return Ok(pixels(&image));
@@ -165,7 +165,7 @@ impl Store {
         if sprite.width().max(sprite.height()) <= THUMBNAIL_PX {
             return Ok(pixels(&sprite));
         }
-        let frames = fs::read(self.file_of(hash)).ok().and_then(|png| Provenance::request_of(&png).ok().flatten());
+        let frames = read(&self.file_of(hash)).ok().and_then(|png| Provenance::request_of(&png).ok().flatten());
         let frames = frames.map_or(1, |request| request.frames()).max(1);
         let width_px = if sprite.width() % frames == 0 { sprite.width() / frames } else { sprite.width() };
         let step = width_px.max(sprite.height()).div_ceil(THUMBNAIL_PX);

@@ -44,7 +44,7 @@ pub(crate) fn draw(
     job.entry.starts = job.entry.starts.saturating_add(1);
     keep_in_mind(job, journal);
     reporter.report(EventKind::Started)?;
-    let inputs = Inputs::read(&job.entry.request, store, hashes)?;
+    let inputs = Inputs::read(&job.entry.request, store, hashes, &|| reporter.check().is_err())?;
     let loaded = slot.load(&Weights::of(&job.entry.request))?;
     queue.set_loaded(Some(Weights::of(&job.entry.request)));
     reporter.go_on()?;

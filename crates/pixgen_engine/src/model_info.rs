@@ -1,15 +1,17 @@
 //! What a model can do, read from the small files beside its weights.
 
-use std::fs;
 use std::path::Path;
 
 use pixgen_api::{Kind, ModelRef, SchedulerKind};
 use serde::Deserialize;
 
+use crate::files::read_up_to;
 use crate::{EngineError, embedded};
 
 /// The file in which a sprite model describes itself.
 pub(crate) const DESCRIPTION: &str = "sprite_model.json";
+/// Largest such file.
+const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
 
 /// A sprite size that a model draws without enlarging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +94,12 @@ impl ModelInfo {
             return Err(pixgen_sdxl::Error::MissingFolder { folder: folder.display().to_string() }.into());
         }
         let file = folder.join(DESCRIPTION);
-        match fs::read(&file) {
+        match read_up_to(&file, MAX_DESCRIPTION_BYTES) {
             Ok(text) => Self::parse(&name, &file.display().to_string(), &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::of_plain_sdxl(&name)),
-            Err(source) => Err(EngineError::Io { action: "reading", path: file, source }),
+            Err(EngineError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::of_plain_sdxl(&name))
+            }
+            Err(error) => Err(error),
         }
     }
 

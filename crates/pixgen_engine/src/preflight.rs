@@ -50,11 +50,7 @@ impl Preflight {
     }
 
     fn check_files(&mut self, request: &Request) {
-        for (what, path) in inputs::named(request) {
-            if !path.exists() {
-                self.refusals.push(EngineError::MissingInput { what, path: path.to_owned() }.to_string());
-            }
-        }
+        self.refusals.extend(inputs::faults(request).map(|fault| fault.to_string()));
         if let pixgen_api::ModelRef::File(file) = &request.model
             && file.is_file()
         {
@@ -82,7 +78,7 @@ impl Preflight {
                 Err(error) => self.refusals.push(error.to_string()),
             }
         }
-        for path in [&request.init_image, &request.mask].into_iter().flatten().filter(|path| path.exists()) {
+        for path in [&request.init_image, &request.mask].into_iter().flatten().filter(|path| path.is_file()) {
             if let Err(error) = picture::open(path) {
                 self.refusals.push(error.to_string());
             }

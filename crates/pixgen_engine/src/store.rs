@@ -141,10 +141,10 @@ impl Store {
 
     /// Puts a file of the game into the history; `None` when there is no such file.
     fn keep_file(&self, file: &Path) -> Result<Option<String>, EngineError> {
-        match fs::read(file) {
+        match read(file) {
             Ok(bytes) => self.keep(&bytes).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(io_error("reading", file, source)),
+            Err(EngineError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -185,7 +185,7 @@ impl Store {
 
 /// Whether a file is there with exactly the content that its name says.
 fn is_whole(file: &Path, hash: &str) -> bool {
-    fs::read(file).is_ok_and(|bytes| hash_of(&bytes) == hash)
+    read(file).is_ok_and(|bytes| hash_of(&bytes) == hash)
 }
 
 #[cfg(test)]
