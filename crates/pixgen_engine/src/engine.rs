@@ -122,18 +122,18 @@ impl Engine {
 
     /// Moves a waiting job before or behind others. Running, ended and unknown jobs are left alone.
     pub fn set_priority(&self, job: JobId, priority: Priority) {
-        let Some(moved) = self.queue.set_priority(job, priority) else { return };
-        if let Some(journal) = &self.journal
-            && let Err(error) = journal.write(moved.order, &moved.entry)
-        {
-            self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
-        }
+        self.queue.set_priority(job, priority, |moved| {
+            if let Some(journal) = &self.journal
+                && let Err(error) = journal.write(moved.order, &moved.entry)
+            {
+                self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
+            }
+        });
     }
 
     /// Cancels a job: one that waits at once, one that runs at its next step. Unknown and ended jobs are left alone.
     pub fn cancel(&self, job: JobId) {
-        if let CancelledJob::Waiting(waiting) = self.queue.cancel(job) {
-            self.forget(waiting.order);
+        if let CancelledJob::Waiting = self.queue.cancel(job, |order| self.forget(order)) {
             self.send(job, EventKind::Cancelled);
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn draw(
     // What no model could draw is refused before gigabytes are loaded for it.
     job.entry.request.validate()?;
     job.entry.starts = job.entry.starts.saturating_add(1);
-    keep_in_mind(job, journal);
+    keep_in_mind(job, queue, journal);
     reporter.report(EventKind::Started)?;
     let inputs = Inputs::read(&job.entry.request, store, hashes, &|| reporter.check().is_err())?;
     let loaded = slot.load(&Weights::of(&job.entry.request))?;
@@ -58,7 +58,7 @@ pub(crate) fn draw(
     job.entry.request.seed = Some(plan.seed);
     let mut images = drawn_before(job, store);
     job.entry.finished.truncate(images.len());
-    keep_in_mind(job, journal);
+    keep_in_mind(job, queue, journal);
     for generated in &images {
         reporter.report(EventKind::Image(generated.clone()))?;
     }
@@ -80,7 +80,7 @@ pub(crate) fn draw(
         job.entry.finished.push(generated.hash.clone());
         // It gets on: what interrupts it now is another matter.
         job.entry.starts = 1;
-        keep_in_mind(job, journal);
+        keep_in_mind(job, queue, journal);
         images.push(generated.clone());
         reporter.report(EventKind::Image(generated))?;
     }
@@ -148,8 +148,9 @@ fn drawn_before(job: &Job, store: &Store) -> Vec<Generated> {
 }
 
 /// Writes down how far a job is. Where that fails, it only costs after a restart.
-fn keep_in_mind(job: &Job, journal: Option<&Journal>) {
-    if let Some(Err(error)) = journal.map(|journal| journal.write(job.order, &job.entry)) {
+fn keep_in_mind(job: &Job, queue: &Queue, journal: Option<&Journal>) {
+    let Some(journal) = journal else { return };
+    if let Some(Err(error)) = queue.unless_cancelled(job, || journal.write(job.order, &job.entry)) {
         tracing::warn!("a job that is interrupted now would begin anew: {error}");
     }
 }
@@ -194,7 +195,8 @@ impl<'a> Reporter<'a> {
     }
 
     fn check(&self) -> Result<(), EngineError> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) }
+        let ends = self.cancelled.load(Ordering::Relaxed) || self.queue.is_closed();
+        if ends { Err(EngineError::Cancelled) } else { Ok(()) }
     }
 
     fn send(&self, kind: EventKind) {

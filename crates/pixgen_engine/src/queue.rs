@@ -83,7 +83,7 @@ pub(crate) enum Next {
 /// What became of a job that was to be cancelled.
 pub(crate) enum CancelledJob {
     /// It waited and is out of the queue.
-    Waiting(Box<Job>),
+    Waiting,
     /// It runs, and will end at its next step.
     Running,
     /// There is no such job.
@@ -106,26 +106,29 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Moves a waiting job; returns what is to be kept of it.
-    pub(crate) fn set_priority(&self, id: JobId, priority: Priority) -> Option<Job> {
+    /// Moves a waiting job; `kept` is called with what is to be kept of it, while nobody can begin or cancel it.
+    pub(crate) fn set_priority(&self, id: JobId, priority: Priority, kept: impl FnOnce(&Job)) {
         let mut state = self.lock();
-        let position = state.waiting.iter().position(|job| job.id == id)?;
+        let Some(position) = state.waiting.iter().position(|job| job.id == id) else { return };
         let mut job = state.waiting.remove(position);
         job.entry.priority = priority;
+        kept(&job);
         let place = place_of(&state.waiting, &job);
-        state.waiting.insert(place, job.clone());
-        Some(job)
+        state.waiting.insert(place, job);
     }
 
-    /// Cancels a job; `told` is called for one that waited, before anything else is said of it.
-    pub(crate) fn cancel(&self, id: JobId) -> CancelledJob {
+    /// Cancels a job; `forgotten` is called with its order while nobody can write anything down about it.
+    pub(crate) fn cancel(&self, id: JobId, forgotten: impl FnOnce(u64)) -> CancelledJob {
         let mut state = self.lock();
         if let Some(position) = state.waiting.iter().position(|job| job.id == id) {
-            return CancelledJob::Waiting(Box::new(state.waiting.remove(position)));
+            let job = state.waiting.remove(position);
+            forgotten(job.order);
+            return CancelledJob::Waiting;
         }
         match state.running.as_ref().filter(|job| job.id == id) {
             Some(job) => {
                 job.cancelled.store(true, Ordering::Relaxed);
+                forgotten(job.order);
                 self.changed.notify_all();
                 CancelledJob::Running
             }
@@ -169,14 +172,16 @@ impl Queue {
         self.lock().loaded.clone()
     }
 
-    /// Ends everything: what runs at its next step, and the thread after it.
+    /// Ends everything: what runs at its next step, and the thread after it. The user has cancelled nothing.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        if let Some(job) = &state.running {
-            job.cancelled.store(true, Ordering::Relaxed);
-        }
+        self.lock().closed = true;
         self.changed.notify_all();
+    }
+
+    /// Writes something down about the running job, unless the user has cancelled it: it must not come back.
+    pub(crate) fn unless_cancelled<T>(&self, job: &Job, write: impl FnOnce() -> T) -> Option<T> {
+        let _state = self.lock();
+        (!job.cancelled.load(Ordering::Relaxed)).then(write)
     }
 
     /// Whether the engine is being dropped.

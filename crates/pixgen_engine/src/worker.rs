@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -85,7 +86,8 @@ impl Worker {
         };
         self.queue.set_loaded(self.slot.loaded());
         // A job that ends because the engine is dropped has not ended for the user: it goes on after a restart.
-        let interrupted = kind == EventKind::Cancelled && self.queue.is_closed();
+        let by_user = job.cancelled.load(Ordering::Relaxed);
+        let interrupted = kind == EventKind::Cancelled && !by_user && self.queue.is_closed();
         if let Some(journal) = self.journal.as_deref().filter(|_| !interrupted) {
             journal.remove(job.order);
         } else if let Some(journal) = self.journal.as_deref() {

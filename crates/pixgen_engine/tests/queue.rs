@@ -214,3 +214,51 @@ fn a_model_that_cannot_be_loaded_leaves_the_next_job_alone() {
     assert!(message.contains("choose a smaller model"), "{message}");
     assert_eq!(done(&engine, request("a coin")).len(), 1);
 }
+
+#[test]
+fn a_job_that_is_cancelled_while_its_model_loads_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = || {
+        let mut config = config(folder.path(), STEP).with_kept_queue();
+        let mut fake = pixgen_engine::FakeBackend::loader(STEP);
+        config.loader = Box::new(move |weights| {
+            std::thread::sleep(Duration::from_millis(700));
+            fake(weights)
+        });
+        config
+    };
+    let begun = |engine: &Engine| while engine.events().recv().unwrap().kind != EventKind::Started {};
+    let first = Engine::start(slow()).unwrap();
+    let job = first.submit(request("a coin"));
+    begun(&first);
+    std::thread::sleep(Duration::from_millis(100));
+    first.cancel(job);
+    drop(first);
+    let second = Engine::start(slow()).unwrap();
+    assert!(second.jobs().is_empty(), "{:?}", second.jobs());
+    // One that only the end of the program has interrupted does.
+    second.submit(request("a key"));
+    begun(&second);
+    drop(second);
+    let mut paused = slow();
+    paused.start_paused = true;
+    assert_eq!(Engine::start(paused).unwrap().jobs().len(), 1);
+}
+
+#[test]
+fn a_new_priority_brings_no_ended_job_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(config(folder.path(), Duration::ZERO).with_kept_queue()).unwrap();
+    let jobs: Vec<_> = (0..60).map(|index| submit(&engine, &format!("coin {index}"), Priority::Normal).0).collect();
+    while engine.queue_len() > 0 {
+        for (index, job) in jobs.iter().enumerate() {
+            engine.set_priority(*job, Priority::ALL[index % Priority::ALL.len()]);
+        }
+        if let Some(waiting) = engine.jobs().last().filter(|job| job.state == JobState::Queued) {
+            engine.cancel(waiting.id);
+        }
+    }
+    drop(engine);
+    let left = fs::read_dir(folder.path().join(".pixgen/queue")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.filter(|name| name != "lock").count(), 0);
+}
