@@ -76,6 +76,15 @@ pub enum EngineError {
         /// Folder that was searched.
         history: PathBuf,
     },
+    /// A sprite of the history is not what its name says.
+    #[error(
+        "{} is damaged: its content has not the hash that is its name; generate the sprite again",
+        file.display()
+    )]
+    DamagedSprite {
+        /// The file.
+        file: PathBuf,
+    },
     /// A file that the request names is not there.
     #[error("the {what} {} does not exist: check its path, or leave it out", path.display())]
     MissingInput {

@@ -141,11 +141,7 @@ impl Store {
     }
 
     fn picture(&self, hash: &str) -> Result<RgbaImage, EngineError> {
-        let file = self.file_of(hash);
-        if !is_hash(hash) || !file.is_file() {
-            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history_dir() });
-        }
-        decode(&read(&file)?, &file.display().to_string())
+        decode(&self.png_of(hash)?, &self.file_of(hash).display().to_string())
     }
 
     /// A picture of a sprite of at most [`THUMBNAIL_PX`] along each edge: the sprite itself when it is that small, else
