@@ -106,7 +106,7 @@ impl Engine {
     /// The same with a priority and a note.
     pub fn submit_with(&self, id: JobId, request: Request, options: JobOptions) {
         let JobOptions { priority, tag } = options;
-        let entry = Entry { request, priority, tag, finished: Vec::new(), starts: 0, restored: false };
+        let entry = Entry { request, priority, tag, recipe: None, finished: Vec::new(), starts: 0, restored: false };
         let order = self.next_order.fetch_add(1, Ordering::Relaxed);
         let kept = self.journal.as_ref().map_or(Ok(()), |journal| journal.write(order, &entry));
         self.enqueue(Job { id, entry, order, cancelled: Arc::default() });

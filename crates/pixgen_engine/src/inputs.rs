@@ -94,6 +94,12 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// Hashes of the adapters, in their order.
+    pub(crate) fn lora_hashes(&self) -> Vec<String> {
+        let loras = self.described.iter().filter(|input| input.role == InputRole::Lora);
+        loras.map(|input| input.sha256.clone()).collect()
+    }
+
     fn picture(&mut self, role: InputRole, path: &Path, store: &Store) -> Result<RgbaImage, EngineError> {
         let (bytes, image) = picture::open(path)?;
         self.describe(role, path, store.keep_input(&bytes)?);

@@ -52,8 +52,12 @@ pub(crate) fn draw(
     for warning in &plan.warnings {
         reporter.report(EventKind::Warning(warning.clone()))?;
     }
-    // The recipe is what was asked for; seed and defaults are this drawing's.
-    let recipe = recipe_hash(&job.entry.request)?;
+    // The recipe is what was asked for; seed and defaults are this drawing's. A job that goes on has its seed already.
+    let recipe = match &job.entry.recipe {
+        Some(recipe) => recipe.clone(),
+        None => recipe_hash(&job.entry.request)?,
+    };
+    job.entry.recipe = Some(recipe.clone());
     // The seed is settled: after a restart the rest is drawn with it.
     job.entry.request.seed = Some(plan.seed);
     let mut images = drawn_before(job, store);
@@ -62,6 +66,8 @@ pub(crate) fn draw(
     for generated in &images {
         reporter.report(EventKind::Image(generated.clone()))?;
     }
+    // Loading the model tells nothing about how long drawing takes.
+    reporter.pace.replace(Pace::new());
     let canvas = Canvas::new(&inputs, &plan, loaded.backend.paints_alpha());
     for image in images.len() as u32..plan.request.count {
         let Finished { sprite, background_stays } = draw_one(loaded, &canvas, &plan, image, &reporter)?;
@@ -95,13 +101,13 @@ fn draw_one(
     image: u32,
     reporter: &Reporter<'_>,
 ) -> Result<Finished, EngineError> {
-    let Canvas { init, mask } = canvas;
+    let Canvas { init, mask, lora_hashes } = canvas;
     let progress = |kind| match reporter.report(with_rest(kind, plan.request.count, reporter)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(Cancelled),
     };
     let seed = plan.image_seed(image);
-    let drawing = Drawing { plan, image, seed, init_image: init.as_ref(), mask: mask.as_ref() };
+    let drawing = Drawing { plan, image, seed, init_image: init.as_ref(), mask: mask.as_ref(), lora_hashes };
     let mut painted = loaded.backend.draw(drawing, &progress)?;
     reporter.go_on()?; // Nothing of a cancelled job is stored or shown.
     if let (Some(init), Some(mask)) = (init, mask) {
@@ -110,10 +116,11 @@ fn draw_one(
     finish(&painted, plan, loaded.backend.paints_alpha())
 }
 
-/// The pictures that a model is given.
+/// What a model is given besides the plan.
 struct Canvas {
     init: Option<RgbaImage>,
     mask: Option<RgbaImage>,
+    lora_hashes: Vec<String>,
 }
 
 impl Canvas {
@@ -123,6 +130,7 @@ impl Canvas {
         Self {
             init: inputs.init_image.as_ref().map(|image| on_ground(square(image))),
             mask: inputs.mask.as_ref().map(square),
+            lora_hashes: inputs.lora_hashes(),
         }
     }
 }

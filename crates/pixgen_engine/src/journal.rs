@@ -30,6 +30,9 @@ pub(crate) struct Entry {
     /// What the front end wrote on it.
     #[serde(default)]
     pub(crate) tag: Option<String>,
+    /// Hash of what was asked for, before the seed was settled; `None` until the job has begun.
+    #[serde(default)]
+    pub(crate) recipe: Option<String>,
     /// Hashes of the images that are finished, in their order.
     #[serde(default)]
     pub(crate) finished: Vec<String>,
@@ -121,6 +124,7 @@ mod tests {
             request: Request::new(Kind::Item, prompt),
             priority: Priority::High,
             tag: Some("items/key.png".to_owned()),
+            recipe: Some("cd".to_owned()),
             finished: vec!["ab".to_owned()],
             starts: 1,
             restored: false,
