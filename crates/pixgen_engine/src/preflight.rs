@@ -93,7 +93,7 @@ impl Preflight {
             self.memory.weights_bytes = 0;
         }
         // Another model that is loaded goes before this one comes: how much that frees is not known, so nothing is refused.
-        if self.memory.is_refused() && loaded.is_none() {
+        if self.memory.is_refused() && loaded.is_none() && place.is_sure() {
             self.refusals.push(out_of_memory(&self.memory, place).to_string());
         } else if self.memory.is_tight() {
             let MemoryNeed { weights_bytes, work_bytes, free_bytes } = self.memory;

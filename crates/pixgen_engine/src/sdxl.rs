@@ -32,7 +32,9 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
         // Main memory that is used up ends the whole game, not the job: it is asked before.
         let place = Place::of(preference);
         let need = memory::need(weights, 0, 0, place);
-        if need.is_refused() {
+        if need.is_refused() && !place.is_sure() {
+            tracing::warn!("{}; but CUDA_VISIBLE_DEVICES is set, it may be another card", out_of_memory(&need, place));
+        } else if need.is_refused() {
             return Err(out_of_memory(&need, place));
         }
         let (device, dtype) = device::open(preference)?;
