@@ -121,6 +121,15 @@ pub enum EngineError {
         /// What was found.
         reason: String,
     },
+    /// Too many jobs wait.
+    #[error("{most} jobs wait already, the most that may: ask again when some of them are done, or cancel some")]
+    QueueFull {
+        /// How many may wait.
+        most: usize,
+    },
+    /// The inference thread is no more.
+    #[error("the inference thread has ended with an internal error: start the program again")]
+    Stopped,
     /// The program has ended in the middle of a job, again and again.
     #[error(
         "the program has ended {starts} times while it drew this: it is given up; ask for it again with a smaller size, \

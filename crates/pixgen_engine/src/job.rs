@@ -21,6 +21,9 @@ use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights, recipe_hash}
 /// What a picture with transparency stands on for a model that knows none: what prompts ask for as background.
 const GROUND: [u8; 3] = [255; 3];
 
+/// Events that may wait to be taken before previews are left out.
+const MAX_PENDING: usize = 64;
+
 /// What a job runs with.
 pub(crate) struct Tools<'a> {
     pub(crate) queue: &'a Queue,
@@ -208,6 +211,10 @@ impl<'a> Reporter<'a> {
     }
 
     fn send(&self, kind: EventKind) {
+        // Nobody looks at the moment: pictures of what has passed would only fill the memory.
+        if matches!(kind, EventKind::Preview(_)) && self.events.len() > MAX_PENDING {
+            return;
+        }
         // The engine holds the other end until this thread has ended.
         let _ = self.events.send(Event { job: self.id, kind });
     }

@@ -60,6 +60,8 @@ struct State {
     halted: bool,
     unload: bool,
     closed: bool,
+    /// Whether there is nobody any more who draws.
+    stopped: bool,
     loaded: Option<Weights>,
 }
 
@@ -97,13 +99,17 @@ impl Queue {
     }
 
     /// Puts a job in its place, and calls `told` with how many come before it, while nobody can take it yet: what is said
-    /// of a job is said in order.
-    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) {
+    /// of a job is said in order. False when nobody will ever take it.
+    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) -> bool {
         let mut state = self.lock();
+        if state.stopped {
+            return false;
+        }
         let place = place_of(&state.waiting, &job);
         told(place + usize::from(state.running.is_some()));
         state.waiting.insert(place, job);
         self.changed.notify_all();
+        true
     }
 
     /// Moves a waiting job; `kept` is called with what is to be kept of it, while nobody can begin or cancel it.
@@ -182,6 +188,15 @@ impl Queue {
     pub(crate) fn unless_cancelled<T>(&self, job: &Job, write: impl FnOnce() -> T) -> Option<T> {
         let _state = self.lock();
         (!job.cancelled.load(Ordering::Relaxed)).then(write)
+    }
+
+    /// Nobody draws any more; returns the jobs that have not ended.
+    pub(crate) fn stop(&self) -> Vec<Job> {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.loaded = None;
+        state.halted = false;
+        state.running.take().into_iter().chain(std::mem::take(&mut state.waiting)).collect()
     }
 
     /// Whether the engine is being dropped.
