@@ -30,7 +30,11 @@ pub(crate) struct Inputs {
 pub(crate) struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
 
 impl HashCache {
-    fn of(&mut self, path: &Path, hash: impl FnOnce(&Path) -> Result<String, EngineError>) -> Result<String, EngineError> {
+    fn of(
+        &mut self,
+        path: &Path,
+        hash: impl FnOnce(&Path) -> Result<String, EngineError>,
+    ) -> Result<String, EngineError> {
         let data = fs::metadata(path).ok();
         let key =
             (path.to_owned(), data.as_ref().map_or(0, fs::Metadata::len), data.and_then(|data| data.modified().ok()));

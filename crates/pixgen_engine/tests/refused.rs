@@ -133,7 +133,10 @@ fn when_the_thread_ends_nobody_waits_in_vain() {
     engine.resume();
     for job in jobs {
         let end = events_of(&engine, job).pop();
-        assert!(matches!(&end, Some(EventKind::Failed(text)) if text.contains("inference thread has ended")), "{end:?}");
+        assert!(
+            matches!(&end, Some(EventKind::Failed(text)) if text.contains("inference thread has ended")),
+            "{end:?}"
+        );
     }
     let late = engine.submit(request("late"));
     let end = events_of(&engine, late).pop();
