@@ -236,6 +236,10 @@ fn given_palette(source: &PaletteSource) -> Result<Option<Palette>, ArtError> {
 /// The colours of a palette file.
 fn read_palette(path: &Path) -> Result<Vec<[u8; 3]>, ArtError> {
     let name = || path.display().to_string();
+    // A pipe would keep its reader waiting.
+    if path.exists() && !path.is_file() {
+        return Err(ArtError::PaletteRead { path: name(), reason: "it is no file; choose another path".to_owned() });
+    }
     let mut bytes = Vec::new();
     // One byte more than is allowed tells a file that is too large from one that just fits.
     let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes));

@@ -20,6 +20,8 @@ pub struct Drawing<'a> {
     pub init_image: Option<&'a RgbaImage>,
     /// Where `init_image` is painted anew: white there, black elsewhere; of the same size.
     pub mask: Option<&'a RgbaImage>,
+    /// SHA-256 of each LoRA's file when the job began, in their order: a file may be another one under the same name.
+    pub lora_hashes: &'a [String],
 }
 
 /// A loaded model. It lives on the engine's thread and is called from there only.

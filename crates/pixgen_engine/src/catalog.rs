@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pixgen_api::ModelRef;
 use pixgen_sdxl::{FileKind, FileSummary, LoraFile, LoraInfo};
 
-use crate::files::hash_of_file;
+use crate::files::{check_is_file, hash_of_file};
 use crate::{EngineError, ModelInfo, embedded, fingerprint};
 
 /// How deep folders are searched: `models/loras/style/file.safetensors`.
@@ -52,7 +52,7 @@ impl LoraEntry {
     /// # Errors
     /// When the file cannot be read.
     pub fn sha256(&self) -> Result<String, EngineError> {
-        hash_of_file(&self.path)
+        hash_of_file(&self.path, &|| false)
     }
 
     /// What the file says of itself: kinds, rank, base model, title, trigger words. It reads and checks the whole file.
@@ -139,7 +139,11 @@ impl Catalog {
 
     fn add_file(&mut self, path: PathBuf) {
         let name = name_of(path.file_stem());
-        let bytes = fs::metadata(&path).map_or(0, |data| data.len());
+        let data = fs::metadata(&path);
+        if let Some(Err(error)) = data.as_ref().ok().map(|data| check_is_file(&path, data)) {
+            return self.unusable.push(UnusableFile { path, reason: error.to_string() });
+        }
+        let bytes = data.map_or(0, |data| data.len());
         match FileSummary::read(&path).map(|summary| summary.kind) {
             Ok(FileKind::Sdxl) => self.models.push(ModelEntry { name, model: ModelRef::File(path), bytes }),
             Ok(FileKind::Lora) => self.loras.push(LoraEntry { name, path, bytes }),

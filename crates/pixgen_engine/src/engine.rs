@@ -12,6 +12,9 @@ use crate::queue::{CancelledJob, Job, JobStatus, Queue};
 use crate::worker::Worker;
 use crate::{EngineConfig, EngineError, JobOptions, Preflight, Store, Weights, files};
 
+/// Most jobs that may wait: above it somebody's loop asks without end, and each takes memory.
+const MAX_JOBS: usize = 10_000;
+
 /// The handle to the inference thread. Dropping it cancels what runs and waits for the thread to end: a step at most, or
 /// the rest of loading a model, which cannot be interrupted.
 ///
@@ -61,7 +64,7 @@ impl Engine {
             device,
             queue: Arc::clone(&queue),
             journal: journal.clone(),
-            next_order: AtomicU64::new(kept.last().map_or(0, |(order, _)| order + 1)),
+            next_order: AtomicU64::new(kept.last().map_or(0, |(order, _)| order.saturating_add(1))),
             event_sender: event_sender.clone(),
             events,
             thread: None,
@@ -82,10 +85,8 @@ impl Engine {
     fn take_up(&self, order: u64, entry: Entry) {
         let id = JobId::fresh();
         if entry.starts >= MAX_STARTS {
-            self.send(id, EventKind::Queued { ahead: self.queue.len() });
-            self.send(id, EventKind::Failed(EngineError::GaveUp { starts: entry.starts }.to_string()));
             self.forget(order);
-            return;
+            return self.refuse(id, &EngineError::GaveUp { starts: entry.starts });
         }
         self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
     }
@@ -104,35 +105,58 @@ impl Engine {
 
     /// The same with a priority and a note.
     pub fn submit_with(&self, id: JobId, request: Request, options: JobOptions) {
+        // What no model could draw is not even written down.
+        let refused = match request.validate() {
+            Err(error) => Some(error.into()),
+            Ok(()) if self.queue.len() >= MAX_JOBS => Some(EngineError::QueueFull { most: MAX_JOBS }),
+            Ok(()) => None,
+        };
+        if let Some(error) = refused {
+            return self.refuse(id, &error);
+        }
         let JobOptions { priority, tag } = options;
-        let entry = Entry { request, priority, tag, finished: Vec::new(), starts: 0, restored: false };
+        let entry = Entry { request, priority, tag, recipe: None, finished: Vec::new(), starts: 0, restored: false };
         let order = self.next_order.fetch_add(1, Ordering::Relaxed);
         let kept = self.journal.as_ref().map_or(Ok(()), |journal| journal.write(order, &entry));
-        self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
-        if let Err(error) = kept {
+        let is_queued = self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
+        if let Err(error) = kept
+            && is_queued
+        {
             self.send(id, EventKind::Warning(format!("the job would not survive a restart: {error}")));
         }
     }
 
-    fn enqueue(&self, job: Job) {
-        let id = job.id;
-        self.queue.push(job, |ahead| self.send(id, EventKind::Queued { ahead }));
+    /// Whether there is anybody who will draw it.
+    fn enqueue(&self, job: Job) -> bool {
+        let (id, order) = (job.id, job.order);
+        let is_queued = self.queue.push(job, |ahead| self.send(id, EventKind::Queued { ahead }));
+        if !is_queued {
+            self.forget(order);
+            self.refuse(id, &EngineError::Stopped);
+        }
+        is_queued
+    }
+
+    /// Ends a job that never enters the queue.
+    fn refuse(&self, id: JobId, error: &EngineError) {
+        self.send(id, EventKind::Queued { ahead: self.queue.len() });
+        self.send(id, EventKind::Failed(error.to_string()));
     }
 
     /// Moves a waiting job before or behind others. Running, ended and unknown jobs are left alone.
     pub fn set_priority(&self, job: JobId, priority: Priority) {
-        let Some(moved) = self.queue.set_priority(job, priority) else { return };
-        if let Some(journal) = &self.journal
-            && let Err(error) = journal.write(moved.order, &moved.entry)
-        {
-            self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
-        }
+        self.queue.set_priority(job, priority, |moved| {
+            if let Some(journal) = &self.journal
+                && let Err(error) = journal.write(moved.order, &moved.entry)
+            {
+                self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
+            }
+        });
     }
 
     /// Cancels a job: one that waits at once, one that runs at its next step. Unknown and ended jobs are left alone.
     pub fn cancel(&self, job: JobId) {
-        if let CancelledJob::Waiting(waiting) = self.queue.cancel(job) {
-            self.forget(waiting.order);
+        if let CancelledJob::Waiting = self.queue.cancel(job, |order| self.forget(order)) {
             self.send(job, EventKind::Cancelled);
         }
     }

@@ -76,6 +76,15 @@ pub enum EngineError {
         /// Folder that was searched.
         history: PathBuf,
     },
+    /// A sprite of the history is not what its name says.
+    #[error(
+        "{} is damaged: its content has not the hash that is its name; generate the sprite again",
+        file.display()
+    )]
+    DamagedSprite {
+        /// The file.
+        file: PathBuf,
+    },
     /// A file that the request names is not there.
     #[error("the {what} {} does not exist: check its path, or leave it out", path.display())]
     MissingInput {
@@ -83,6 +92,14 @@ pub enum EngineError {
         what: &'static str,
         /// The file.
         path: PathBuf,
+    },
+    /// What stands at a path is not a file.
+    #[error("{} is {found}, expected a file: choose another path", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// What stands there.
+        found: &'static str,
     },
     /// A mask is no mask for its picture.
     #[error(
@@ -104,6 +121,15 @@ pub enum EngineError {
         /// What was found.
         reason: String,
     },
+    /// Too many jobs wait.
+    #[error("{most} jobs wait already, the most that may: ask again when some of them are done, or cancel some")]
+    QueueFull {
+        /// How many may wait.
+        most: usize,
+    },
+    /// The inference thread is no more.
+    #[error("the inference thread has ended with an internal error: start the program again")]
+    Stopped,
     /// The program has ended in the middle of a job, again and again.
     #[error(
         "the program has ended {starts} times while it drew this: it is given up; ask for it again with a smaller size, \

@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all, and named by their content.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,6 +14,12 @@ use crate::EngineError;
 const TEMPORARY: (&str, &str) = (".pixgen-", ".tmp");
 /// A temporary file that old belongs to a program that was killed while it wrote.
 const ABANDONED_AFTER: Duration = Duration::from_secs(600);
+/// Largest file of a sprite, or of what somebody put in its place, that is read.
+const MAX_SPRITE_BYTES: u64 = 256 << 20;
+/// Largest file of weights that is hashed: twice the largest checkpoint of SDXL in f64.
+const MAX_WEIGHTS_BYTES: u64 = 64 << 30;
+/// Bytes that are hashed at once.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// Writes beside `path` and renames: `path` holds its old content or all of the new one, whenever the program is killed
 /// and, as the data is on the disk before the name is, when the power fails.
@@ -51,19 +57,47 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
-/// The content of a file of at most `max_bytes`.
-pub(crate) fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, EngineError> {
-    let length = fs::metadata(path).map_err(|source| io_error("reading", path, source))?.len();
-    if length > max_bytes {
-        let reason = io::Error::other(format!("it has {length} bytes, at most {max_bytes} are read"));
-        return Err(io_error("reading", path, reason));
+/// Refuses everything but files: a pipe would keep its reader waiting for ever, and a device never ends.
+pub(crate) fn check_is_file(path: &Path, data: &fs::Metadata) -> Result<(), EngineError> {
+    if data.is_file() {
+        return Ok(());
     }
-    read(path)
+    let found = if data.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(EngineError::NoFile { path: path.to_owned(), found })
 }
 
-/// The content of a file.
+/// Opens a file of at most `max_bytes`; the second value is how many it has. 0 is what files of the system such as those
+/// in `/proc` say, which may give text without end: nothing is read of them.
+pub(crate) fn open_up_to(path: &Path, max_bytes: u64) -> Result<(fs::File, u64), EngineError> {
+    let failed = |source| io_error("reading", path, source);
+    // Before it is opened, which is where a pipe waits.
+    check_is_file(path, &fs::metadata(path).map_err(failed)?)?;
+    let file = fs::File::open(path).map_err(failed)?;
+    let data = file.metadata().map_err(failed)?;
+    check_is_file(path, &data)?;
+    if data.len() > max_bytes { Err(too_large(path, data.len(), max_bytes)) } else { Ok((file, data.len())) }
+}
+
+fn too_large(path: &Path, found_bytes: u64, max_bytes: u64) -> EngineError {
+    let reason = io::Error::other(format!("it has {found_bytes} bytes or more, at most {max_bytes} are read"));
+    io_error("reading", path, reason)
+}
+
+/// The content of a file of at most `max_bytes`.
+pub(crate) fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, EngineError> {
+    let (file, length) = open_up_to(path, max_bytes)?;
+    let mut bytes = Vec::new();
+    if length > 0 {
+        // It may grow while it is read.
+        file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| io_error("reading", path, e))?;
+    }
+    let found_bytes = bytes.len() as u64;
+    if found_bytes > max_bytes { Err(too_large(path, found_bytes, max_bytes)) } else { Ok(bytes) }
+}
+
+/// The content of a sprite's file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
-    fs::read(path).map_err(|source| io_error("reading", path, source))
+    read_up_to(path, MAX_SPRITE_BYTES)
 }
 
 pub(crate) fn io_error(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> EngineError {
@@ -75,12 +109,23 @@ pub(crate) fn hash_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// SHA-256 of a file in hexadecimal, however large it is.
-pub(crate) fn hash_of_file(path: &Path) -> Result<String, EngineError> {
-    let failed = |source| io_error("reading", path, source);
+/// SHA-256 of a file of weights in hexadecimal. `stop` is asked again and again: gigabytes take a while.
+pub(crate) fn hash_of_file(path: &Path, stop: &dyn Fn() -> bool) -> Result<String, EngineError> {
+    let (file, length) = open_up_to(path, MAX_WEIGHTS_BYTES)?;
+    let mut file = file.take(length);
     let mut hasher = Sha256::new();
-    io::copy(&mut fs::File::open(path).map_err(failed)?, &mut hasher).map_err(failed)?;
-    Ok(hex(&hasher.finalize()))
+    let mut buffer = vec![0; HASHED_AT_ONCE];
+    loop {
+        if stop() {
+            return Err(EngineError::Cancelled);
+        }
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(io_error("reading", path, source)),
+        }
+    }
 }
 
 /// Whether a text is what [`hash_of`] gives.
@@ -120,7 +165,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         write_whole(&path, b"abc").unwrap();
-        assert_eq!(hash_of_file(&path).unwrap(), hash_of(b"abc"));
+        assert_eq!(hash_of_file(&path, &|| false).unwrap(), hash_of(b"abc"));
+        assert!(matches!(hash_of_file(&path, &|| true), Err(EngineError::Cancelled)));
         assert!(is_hash(&hash_of(b"abc")) && !is_hash("../x"));
         assert!(read_up_to(&path, 2).unwrap_err().to_string().contains("3 bytes"));
     }

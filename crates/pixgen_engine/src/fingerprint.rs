@@ -1,13 +1,12 @@
 //! A name for exactly this model, for the provenance of what it draws.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use pixgen_api::ModelRef;
 use sha2::{Digest, Sha256};
 
-use crate::files::hex;
+use crate::files::{hex, open_up_to};
 use crate::{EngineError, ModelInfo, embedded};
 
 /// Places in a large file that are read.
@@ -61,8 +60,8 @@ pub(crate) fn of_path(path: &Path) -> Result<String, EngineError> {
 }
 
 fn add_file(hasher: &mut Sha256, name: &str, path: &Path) -> Result<(), EngineError> {
-    let mut file = File::open(path).map_err(reading(path))?;
-    let length = file.metadata().map_err(reading(path))?.len();
+    // Of a large one, windows are read.
+    let (mut file, length) = open_up_to(path, u64::MAX)?;
     add(hasher, name, length, &mut file).map_err(reading(path))
 }
 
@@ -92,7 +91,7 @@ fn add(hasher: &mut Sha256, name: &str, length: u64, content: &mut (impl Read + 
     hasher.update(length.to_le_bytes());
     let mut window = Vec::new();
     if length <= WINDOWS * WINDOW_BYTES {
-        content.read_to_end(&mut window)?;
+        content.by_ref().take(length).read_to_end(&mut window)?;
         hasher.update(&window);
         return Ok(());
     }

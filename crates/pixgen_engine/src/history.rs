@@ -127,7 +127,7 @@ impl Store {
         {
             return known.clone();
         }
-        let known = fs::read(self.file_of(hash)).ok().and_then(|png| Known::read(&png, hash)).map(Arc::new);
+        let known = read(&self.file_of(hash)).ok().and_then(|png| Known::read(&png, hash)).map(Arc::new);
         self.index().files.insert(hash.to_owned(), (dated, known.clone()));
         known
     }
@@ -141,11 +141,7 @@ impl Store {
     }
 
     fn picture(&self, hash: &str) -> Result<RgbaImage, EngineError> {
-        let file = self.file_of(hash);
-        if !is_hash(hash) || !file.is_file() {
-            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history_dir() });
-        }
-        decode(&read(&file)?, &file.display().to_string())
+        decode(&self.png_of(hash)?, &self.file_of(hash).display().to_string())
     }
 
     /// A picture of a sprite of at most [`THUMBNAIL_PX`] along each edge: the sprite itself when it is that small, else
@@ -156,7 +152,7 @@ impl Store {
     pub fn thumbnail(&self, hash: &str) -> Result<Pixels, EngineError> {
         let kept = self.thumbnails_dir().join(format!("{hash}.png"));
         if is_hash(hash)
-            && let Ok(bytes) = fs::read(&kept)
+            && let Ok(bytes) = read(&kept)
             && let Ok(image) = decode(&bytes, &kept.display().to_string())
         {
             return Ok(pixels(&image));
@@ -165,7 +161,7 @@ impl Store {
         if sprite.width().max(sprite.height()) <= THUMBNAIL_PX {
             return Ok(pixels(&sprite));
         }
-        let frames = fs::read(self.file_of(hash)).ok().and_then(|png| Provenance::request_of(&png).ok().flatten());
+        let frames = read(&self.file_of(hash)).ok().and_then(|png| Provenance::request_of(&png).ok().flatten());
         let frames = frames.map_or(1, |request| request.frames()).max(1);
         let width_px = if sprite.width() % frames == 0 { sprite.width() / frames } else { sprite.width() };
         let step = width_px.max(sprite.height()).div_ceil(THUMBNAIL_PX);

@@ -8,9 +8,13 @@ use std::time::SystemTime;
 use image::RgbaImage;
 use pixgen_api::Request;
 
-use crate::files::hash_of_file;
+use crate::files::{check_is_file, hash_of, hash_of_file, read_up_to};
+use crate::picture::MAX_FILE_BYTES;
 use crate::provenance::{Input, InputRole};
 use crate::{EngineError, Provenance, Recovered, Store, fingerprint, picture};
+
+/// How errors call the autoencoder.
+const VAE: &str = "autoencoder (vae)";
 
 /// What a job is drawn with, besides its model.
 #[derive(Debug, Default)]
@@ -26,7 +30,11 @@ pub(crate) struct Inputs {
 pub(crate) struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
 
 impl HashCache {
-    fn of(&mut self, path: &Path, hash: fn(&Path) -> Result<String, EngineError>) -> Result<String, EngineError> {
+    fn of(
+        &mut self,
+        path: &Path,
+        hash: impl FnOnce(&Path) -> Result<String, EngineError>,
+    ) -> Result<String, EngineError> {
         let data = fs::metadata(path).ok();
         let key =
             (path.to_owned(), data.as_ref().map_or(0, fs::Metadata::len), data.and_then(|data| data.modified().ok()));
@@ -39,31 +47,38 @@ impl HashCache {
     }
 }
 
-/// Refuses files that are not there, by what they are for. Nothing is opened.
-pub(crate) fn check_present(request: &Request) -> Result<(), EngineError> {
-    for (what, path) in named(request) {
-        if !path.exists() {
-            return Err(EngineError::MissingInput { what, path: path.to_owned() });
-        }
-    }
-    Ok(())
+/// What is wrong with the files that a request names, by what they are for. Nothing is opened.
+pub(crate) fn faults(request: &Request) -> impl Iterator<Item = EngineError> {
+    named(request).into_iter().filter_map(|(what, path)| match fs::metadata(path) {
+        Err(_) => Some(EngineError::MissingInput { what, path: path.to_owned() }),
+        // An autoencoder may be a folder in diffusers layout.
+        Ok(data) if what == VAE && data.is_dir() => None,
+        Ok(data) => check_is_file(path, &data).err(),
+    })
 }
 
 /// The files that a request names besides its model, and what each is.
-pub(crate) fn named(request: &Request) -> Vec<(&'static str, &Path)> {
+fn named(request: &Request) -> Vec<(&'static str, &Path)> {
     let loras = request.loras.iter().map(|lora| ("LoRA", lora.path.as_path()));
-    let others = [("autoencoder (vae)", &request.vae), ("init_image", &request.init_image), ("mask", &request.mask)];
+    let others = [(VAE, &request.vae), ("init_image", &request.init_image), ("mask", &request.mask)];
     loras.chain(others.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)))).collect()
 }
 
 impl Inputs {
     /// Reads what a request names. Pictures are kept in the store, so that the sprite can be drawn again when the file
-    /// has changed.
-    pub(crate) fn read(request: &Request, store: &Store, hashes: &mut HashCache) -> Result<Self, EngineError> {
-        check_present(request)?;
+    /// has changed. `stop` is asked while large files are read.
+    pub(crate) fn read(
+        request: &Request,
+        store: &Store,
+        hashes: &mut HashCache,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, EngineError> {
+        if let Some(fault) = faults(request).next() {
+            return Err(fault);
+        }
         let mut inputs = Self::default();
         for lora in &request.loras {
-            inputs.describe(InputRole::Lora, &lora.path, hashes.of(&lora.path, hash_of_file)?);
+            inputs.describe(InputRole::Lora, &lora.path, hashes.of(&lora.path, |path| hash_of_file(path, stop))?);
         }
         if let Some(vae) = &request.vae {
             inputs.describe(InputRole::Vae, vae, hashes.of(vae, fingerprint::of_path)?);
@@ -83,6 +98,12 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// Hashes of the adapters, in their order.
+    pub(crate) fn lora_hashes(&self) -> Vec<String> {
+        let loras = self.described.iter().filter(|input| input.role == InputRole::Lora);
+        loras.map(|input| input.sha256.clone()).collect()
+    }
+
     fn picture(&mut self, role: InputRole, path: &Path, store: &Store) -> Result<RgbaImage, EngineError> {
         let (bytes, image) = picture::open(path)?;
         self.describe(role, path, store.keep_input(&bytes)?);
@@ -100,10 +121,11 @@ impl Store {
     /// request names is gone or another one by now, the copy that the history kept takes its place.
     ///
     /// # Errors
-    /// When the bytes are no PNG, or its request is damaged.
+    /// When the bytes are no PNG, or its request is damaged or out of range.
     pub fn recover(&self, png: &[u8]) -> Result<Option<Recovered>, EngineError> {
         let Some(mut recovered) = Provenance::recover(png)? else { return Ok(None) };
         let Recovered { request, inputs, notes, .. } = &mut recovered;
+        request.validate()?;
         for input in inputs.iter() {
             let path = match input.role {
                 InputRole::InitImage => &mut request.init_image,
@@ -111,7 +133,7 @@ impl Store {
                 InputRole::Lora | InputRole::Vae => continue,
             };
             let Some(path) = path else { continue };
-            if hash_of_file(path).is_ok_and(|hash| hash == input.sha256) {
+            if read_up_to(path, MAX_FILE_BYTES).is_ok_and(|bytes| hash_of(&bytes) == input.sha256) {
                 continue;
             }
             match self.input(&input.sha256) {

@@ -21,6 +21,9 @@ use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights, recipe_hash}
 /// What a picture with transparency stands on for a model that knows none: what prompts ask for as background.
 const GROUND: [u8; 3] = [255; 3];
 
+/// Events that may wait to be taken before previews are left out.
+const MAX_PENDING: usize = 64;
+
 /// What a job runs with.
 pub(crate) struct Tools<'a> {
     pub(crate) queue: &'a Queue,
@@ -42,9 +45,9 @@ pub(crate) fn draw(
     // What no model could draw is refused before gigabytes are loaded for it.
     job.entry.request.validate()?;
     job.entry.starts = job.entry.starts.saturating_add(1);
-    keep_in_mind(job, journal);
+    keep_in_mind(job, queue, journal);
     reporter.report(EventKind::Started)?;
-    let inputs = Inputs::read(&job.entry.request, store, hashes)?;
+    let inputs = Inputs::read(&job.entry.request, store, hashes, &|| reporter.check().is_err())?;
     let loaded = slot.load(&Weights::of(&job.entry.request))?;
     queue.set_loaded(Some(Weights::of(&job.entry.request)));
     reporter.go_on()?;
@@ -52,16 +55,22 @@ pub(crate) fn draw(
     for warning in &plan.warnings {
         reporter.report(EventKind::Warning(warning.clone()))?;
     }
-    // The recipe is what was asked for; seed and defaults are this drawing's.
-    let recipe = recipe_hash(&job.entry.request)?;
+    // The recipe is what was asked for; seed and defaults are this drawing's. A job that goes on has its seed already.
+    let recipe = match &job.entry.recipe {
+        Some(recipe) => recipe.clone(),
+        None => recipe_hash(&job.entry.request)?,
+    };
+    job.entry.recipe = Some(recipe.clone());
     // The seed is settled: after a restart the rest is drawn with it.
     job.entry.request.seed = Some(plan.seed);
     let mut images = drawn_before(job, store);
     job.entry.finished.truncate(images.len());
-    keep_in_mind(job, journal);
+    keep_in_mind(job, queue, journal);
     for generated in &images {
         reporter.report(EventKind::Image(generated.clone()))?;
     }
+    // Loading the model tells nothing about how long drawing takes.
+    reporter.pace.replace(Pace::new());
     let canvas = Canvas::new(&inputs, &plan, loaded.backend.paints_alpha());
     for image in images.len() as u32..plan.request.count {
         let Finished { sprite, background_stays } = draw_one(loaded, &canvas, &plan, image, &reporter)?;
@@ -80,7 +89,7 @@ pub(crate) fn draw(
         job.entry.finished.push(generated.hash.clone());
         // It gets on: what interrupts it now is another matter.
         job.entry.starts = 1;
-        keep_in_mind(job, journal);
+        keep_in_mind(job, queue, journal);
         images.push(generated.clone());
         reporter.report(EventKind::Image(generated))?;
     }
@@ -95,13 +104,13 @@ fn draw_one(
     image: u32,
     reporter: &Reporter<'_>,
 ) -> Result<Finished, EngineError> {
-    let Canvas { init, mask } = canvas;
+    let Canvas { init, mask, lora_hashes } = canvas;
     let progress = |kind| match reporter.report(with_rest(kind, plan.request.count, reporter)) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(Cancelled),
     };
     let seed = plan.image_seed(image);
-    let drawing = Drawing { plan, image, seed, init_image: init.as_ref(), mask: mask.as_ref() };
+    let drawing = Drawing { plan, image, seed, init_image: init.as_ref(), mask: mask.as_ref(), lora_hashes };
     let mut painted = loaded.backend.draw(drawing, &progress)?;
     reporter.go_on()?; // Nothing of a cancelled job is stored or shown.
     if let (Some(init), Some(mask)) = (init, mask) {
@@ -110,10 +119,11 @@ fn draw_one(
     finish(&painted, plan, loaded.backend.paints_alpha())
 }
 
-/// The pictures that a model is given.
+/// What a model is given besides the plan.
 struct Canvas {
     init: Option<RgbaImage>,
     mask: Option<RgbaImage>,
+    lora_hashes: Vec<String>,
 }
 
 impl Canvas {
@@ -123,6 +133,7 @@ impl Canvas {
         Self {
             init: inputs.init_image.as_ref().map(|image| on_ground(square(image))),
             mask: inputs.mask.as_ref().map(square),
+            lora_hashes: inputs.lora_hashes(),
         }
     }
 }
@@ -148,8 +159,9 @@ fn drawn_before(job: &Job, store: &Store) -> Vec<Generated> {
 }
 
 /// Writes down how far a job is. Where that fails, it only costs after a restart.
-fn keep_in_mind(job: &Job, journal: Option<&Journal>) {
-    if let Some(Err(error)) = journal.map(|journal| journal.write(job.order, &job.entry)) {
+fn keep_in_mind(job: &Job, queue: &Queue, journal: Option<&Journal>) {
+    let Some(journal) = journal else { return };
+    if let Some(Err(error)) = queue.unless_cancelled(job, || journal.write(job.order, &job.entry)) {
         tracing::warn!("a job that is interrupted now would begin anew: {error}");
     }
 }
@@ -194,10 +206,15 @@ impl<'a> Reporter<'a> {
     }
 
     fn check(&self) -> Result<(), EngineError> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(EngineError::Cancelled) } else { Ok(()) }
+        let ends = self.cancelled.load(Ordering::Relaxed) || self.queue.is_closed();
+        if ends { Err(EngineError::Cancelled) } else { Ok(()) }
     }
 
     fn send(&self, kind: EventKind) {
+        // Nobody looks at the moment: pictures of what has passed would only fill the memory.
+        if matches!(kind, EventKind::Preview(_)) && self.events.len() > MAX_PENDING {
+            return;
+        }
         // The engine holds the other end until this thread has ended.
         let _ = self.events.send(Event { job: self.id, kind });
     }

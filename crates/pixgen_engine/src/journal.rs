@@ -19,6 +19,8 @@ pub(crate) const MAX_STARTS: u32 = 5;
 /// Largest file of a job: far above what a request with the longest prompts takes.
 const MAX_ENTRY_BYTES: u64 = 1 << 20;
 const EXTENSION: &str = "job.ron";
+/// Largest number of a job that is read back.
+const MAX_ORDER: u64 = u64::MAX / 2;
 
 /// What survives of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub(crate) struct Entry {
     /// What the front end wrote on it.
     #[serde(default)]
     pub(crate) tag: Option<String>,
+    /// Hash of what was asked for, before the seed was settled; `None` until the job has begun.
+    #[serde(default)]
+    pub(crate) recipe: Option<String>,
     /// Hashes of the images that are finished, in their order.
     #[serde(default)]
     pub(crate) finished: Vec<String>,
@@ -101,8 +106,10 @@ impl Journal {
     }
 }
 
+/// `None` for files that are none of ours, and for numbers behind which there would be no room for new jobs.
 fn order_of(path: &Path) -> Option<u64> {
-    path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()
+    let order = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()?;
+    (order <= MAX_ORDER).then_some(order)
 }
 
 fn read_entry(path: &Path) -> Result<Entry, EngineError> {
@@ -121,6 +128,7 @@ mod tests {
             request: Request::new(Kind::Item, prompt),
             priority: Priority::High,
             tag: Some("items/key.png".to_owned()),
+            recipe: Some("cd".to_owned()),
             finished: vec!["ab".to_owned()],
             starts: 1,
             restored: false,
@@ -139,6 +147,8 @@ mod tests {
         journal.remove(77);
         fs::write(journal.file(3), "(request: (prompt: \"half").unwrap();
         assert!(Journal::open(folder.path().join("queue")).unwrap().is_none(), "one engine at a time");
+        // No number of ours: the next job would have none.
+        fs::copy(journal.file(2), journal.file(u64::MAX)).unwrap();
         drop(journal);
         let (_journal, jobs) = Journal::open(folder.path().join("queue")).unwrap().unwrap();
         let expected = [(2, "first"), (9, "second"), (11, "third")]

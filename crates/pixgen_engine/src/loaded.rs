@@ -1,5 +1,8 @@
 //! The one model that is in memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::worker::panic_text;
 use crate::{Backend, BackendLoader, EngineError, Weights, fingerprint};
 
 /// A place for one model.
@@ -26,8 +29,12 @@ impl Slot {
         self.loaded.as_ref().map(|loaded| loaded.weights.clone())
     }
 
+    /// A model that panics while it is let go is gone all the same.
     pub(crate) fn unload(&mut self) {
-        self.loaded = None;
+        let loaded = self.loaded.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(loaded))) {
+            tracing::error!("letting the model go failed: {}", panic_text(panic.as_ref()));
+        }
     }
 
     /// The model for a job: the one that is loaded, or the one that is loaded in its place.

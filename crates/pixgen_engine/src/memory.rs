@@ -77,6 +77,16 @@ impl Place {
         }
     }
 
+    /// Whether [`Place::free_bytes`] is surely about this place. The driver's tool counts all cards of the computer, while
+    /// `CUDA_VISIBLE_DEVICES` gives the program some of them under other numbers.
+    pub(crate) fn is_sure(self) -> bool {
+        self.is_sure_with(std::env::var_os("CUDA_VISIBLE_DEVICES").is_some())
+    }
+
+    fn is_sure_with(self, cards_are_renumbered: bool) -> bool {
+        !(matches!(self, Self::Cuda(_)) && cards_are_renumbered)
+    }
+
     /// The place as words.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -89,7 +99,7 @@ impl Place {
 
 /// What a request for pictures of `image_px` squared, `frames` at once, needs.
 pub(crate) fn need(weights: &Weights, image_px: u32, frames: u32, place: Place) -> MemoryNeed {
-    let pixels = u64::from(image_px).pow(2) * u64::from(frames);
+    let pixels = u64::from(image_px).saturating_pow(2).saturating_mul(u64::from(frames));
     MemoryNeed {
         weights_bytes: weights_in(weights).saturating_mul(place.bytes_per_weight()),
         work_bytes: pixels.saturating_mul(WORK_BYTES_PER_PX),
@@ -130,6 +140,10 @@ fn part_of(folder: &Path) -> u64 {
 }
 
 fn numbers_in(file: &Path) -> u64 {
+    // A pipe would keep its reader waiting.
+    if !file.is_file() {
+        return 0;
+    }
     FileSummary::read(file).map_or(0, |summary| summary.numbers)
 }
 
@@ -230,10 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn an_absurd_picture_needs_absurdly_much_and_does_not_overflow() {
+        let need = need(&Weights::default(), u32::MAX, u32::MAX, Place::Cpu);
+        assert_eq!(need.work_bytes, u64::MAX);
+    }
+
+    #[test]
     fn too_little_memory_is_refused_and_a_tight_one_is_known() {
         let need = |free_bytes| MemoryNeed { weights_bytes: 10, work_bytes: 5, free_bytes };
         assert!(need(Some(9)).is_refused() && need(Some(9)).is_tight());
         assert!(!need(Some(12)).is_refused() && need(Some(12)).is_tight());
         assert!(!need(Some(15)).is_tight() && !need(None).is_tight());
+        assert!(Place::Cuda(0).is_sure_with(false) && !Place::Cuda(0).is_sure_with(true));
+        assert!(Place::Cpu.is_sure_with(true));
     }
 }

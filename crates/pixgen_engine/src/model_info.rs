@@ -1,15 +1,21 @@
 //! What a model can do, read from the small files beside its weights.
 
-use std::fs;
 use std::path::Path;
 
-use pixgen_api::{Kind, ModelRef, SchedulerKind};
+use pixgen_api::{Kind, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARS, MAX_SIZE_PX, MAX_STEPS, ModelRef, SchedulerKind};
 use serde::Deserialize;
 
+use crate::files::read_up_to;
 use crate::{EngineError, embedded};
 
 /// The file in which a sprite model describes itself.
 pub(crate) const DESCRIPTION: &str = "sprite_model.json";
+/// Largest such file.
+const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
+/// Most sizes that it may name.
+const MAX_SIZES: usize = 64;
+/// Largest edge of the picture that a model paints for a sprite, in pixels: four times SDXL's own.
+const MAX_IMAGE_PX: u32 = 4096;
 
 /// A sprite size that a model draws without enlarging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +98,12 @@ impl ModelInfo {
             return Err(pixgen_sdxl::Error::MissingFolder { folder: folder.display().to_string() }.into());
         }
         let file = folder.join(DESCRIPTION);
-        match fs::read(&file) {
+        match read_up_to(&file, MAX_DESCRIPTION_BYTES) {
             Ok(text) => Self::parse(&name, &file.display().to_string(), &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::of_plain_sdxl(&name)),
-            Err(source) => Err(EngineError::Io { action: "reading", path: file, source }),
+            Err(EngineError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::of_plain_sdxl(&name))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -105,8 +113,25 @@ impl ModelInfo {
         let scale = description.pixels_per_sprite_pixel;
         let mut sizes = description.native_sizes_px;
         sizes.sort_unstable();
-        if sizes.is_empty() || sizes.contains(&0) || scale == 0 {
-            return Err(wrong("native_sizes_px and pixels_per_sprite_pixel must name sizes above 0".to_owned()));
+        let is_size = |px: &u32| (1..=MAX_SIZE_PX).contains(px) && px.saturating_mul(scale) <= MAX_IMAGE_PX;
+        if sizes.is_empty() || sizes.len() > MAX_SIZES || scale == 0 || !sizes.iter().all(is_size) {
+            return Err(wrong(format!(
+                "native_sizes_px and pixels_per_sprite_pixel must name 1 to {MAX_SIZES} sizes of 1 to {MAX_SIZE_PX} px, \
+                 which are painted at {MAX_IMAGE_PX} px at most"
+            )));
+        }
+        let Description { steps, guidance_scale, guidance_rescale, .. } = description;
+        for (field, value, range) in [
+            ("steps", steps as f32, 1.0..=MAX_STEPS as f32),
+            ("guidance_scale", guidance_scale, 1.0..=MAX_GUIDANCE_SCALE),
+            ("guidance_rescale", guidance_rescale, 0.0..=1.0),
+        ] {
+            if !range.contains(&value) {
+                return Err(wrong(format!("{field} is {value}, expected {} to {}", range.start(), range.end())));
+            }
+        }
+        if description.prompt_format.chars().count() > MAX_PROMPT_CHARS {
+            return Err(wrong(format!("prompt_format has more than {MAX_PROMPT_CHARS} characters")));
         }
         if !description.prompt_format.contains("{prompt}") {
             return Err(wrong("prompt_format must hold {prompt}".to_owned()));
@@ -193,5 +218,19 @@ mod tests {
         let error =
             ModelInfo::parse("x", "m/sprite_model.json", br#"{"native_sizes_px":[16]}"#).unwrap_err().to_string();
         assert!(error.contains("m/sprite_model.json") && error.contains("pixels_per_sprite_pixel"), "{error}");
+        let whole = r#"{"native_sizes_px":[16],"pixels_per_sprite_pixel":8,"steps":8,"guidance_scale":3.0,
+            "guidance_rescale":0.7,"scheduler":"ddim","prompt_format":"{prompt}"}"#;
+        assert!(ModelInfo::parse("x", "m", whole.as_bytes()).is_ok());
+        for (field, absurd, named) in [
+            ("[16]", "[4000000000]", "native_sizes_px"),
+            ("[16]", "[0]", "native_sizes_px"),
+            ("pixel\":8", "pixel\":4000000000", "pixels_per_sprite_pixel"),
+            ("steps\":8", "steps\":4000000000", "steps is 4000000000, expected 1 to 150"),
+            ("3.0", "1e30", "guidance_scale"),
+            ("0.7", "-0.7", "guidance_rescale is -0.7"),
+        ] {
+            let error = ModelInfo::parse("x", "m", whole.replace(field, absurd).as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::files::read_up_to;
 /// Largest edge of a picture that is read, in pixels.
 pub(crate) const MAX_EDGE_PX: u32 = 8192;
 /// Largest file that is read.
-const MAX_FILE_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Most memory that decoding may take.
 const MAX_DECODED_BYTES: u64 = 512 << 20;
 

@@ -50,11 +50,7 @@ impl Preflight {
     }
 
     fn check_files(&mut self, request: &Request) {
-        for (what, path) in inputs::named(request) {
-            if !path.exists() {
-                self.refusals.push(EngineError::MissingInput { what, path: path.to_owned() }.to_string());
-            }
-        }
+        self.refusals.extend(inputs::faults(request).map(|fault| fault.to_string()));
         if let pixgen_api::ModelRef::File(file) = &request.model
             && file.is_file()
         {
@@ -82,7 +78,7 @@ impl Preflight {
                 Err(error) => self.refusals.push(error.to_string()),
             }
         }
-        for path in [&request.init_image, &request.mask].into_iter().flatten().filter(|path| path.exists()) {
+        for path in [&request.init_image, &request.mask].into_iter().flatten().filter(|path| path.is_file()) {
             if let Err(error) = picture::open(path) {
                 self.refusals.push(error.to_string());
             }
@@ -97,7 +93,7 @@ impl Preflight {
             self.memory.weights_bytes = 0;
         }
         // Another model that is loaded goes before this one comes: how much that frees is not known, so nothing is refused.
-        if self.memory.is_refused() && loaded.is_none() {
+        if self.memory.is_refused() && loaded.is_none() && place.is_sure() {
             self.refusals.push(out_of_memory(&self.memory, place).to_string());
         } else if self.memory.is_tight() {
             let MemoryNeed { weights_bytes, work_bytes, free_bytes } = self.memory;

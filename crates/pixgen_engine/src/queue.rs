@@ -60,6 +60,8 @@ struct State {
     halted: bool,
     unload: bool,
     closed: bool,
+    /// Whether there is nobody any more who draws.
+    stopped: bool,
     loaded: Option<Weights>,
 }
 
@@ -83,7 +85,7 @@ pub(crate) enum Next {
 /// What became of a job that was to be cancelled.
 pub(crate) enum CancelledJob {
     /// It waited and is out of the queue.
-    Waiting(Box<Job>),
+    Waiting,
     /// It runs, and will end at its next step.
     Running,
     /// There is no such job.
@@ -97,35 +99,42 @@ impl Queue {
     }
 
     /// Puts a job in its place, and calls `told` with how many come before it, while nobody can take it yet: what is said
-    /// of a job is said in order.
-    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) {
+    /// of a job is said in order. False when nobody will ever take it.
+    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) -> bool {
         let mut state = self.lock();
+        if state.stopped {
+            return false;
+        }
         let place = place_of(&state.waiting, &job);
         told(place + usize::from(state.running.is_some()));
         state.waiting.insert(place, job);
         self.changed.notify_all();
+        true
     }
 
-    /// Moves a waiting job; returns what is to be kept of it.
-    pub(crate) fn set_priority(&self, id: JobId, priority: Priority) -> Option<Job> {
+    /// Moves a waiting job; `kept` is called with what is to be kept of it, while nobody can begin or cancel it.
+    pub(crate) fn set_priority(&self, id: JobId, priority: Priority, kept: impl FnOnce(&Job)) {
         let mut state = self.lock();
-        let position = state.waiting.iter().position(|job| job.id == id)?;
+        let Some(position) = state.waiting.iter().position(|job| job.id == id) else { return };
         let mut job = state.waiting.remove(position);
         job.entry.priority = priority;
+        kept(&job);
         let place = place_of(&state.waiting, &job);
-        state.waiting.insert(place, job.clone());
-        Some(job)
+        state.waiting.insert(place, job);
     }
 
-    /// Cancels a job; `told` is called for one that waited, before anything else is said of it.
-    pub(crate) fn cancel(&self, id: JobId) -> CancelledJob {
+    /// Cancels a job; `forgotten` is called with its order while nobody can write anything down about it.
+    pub(crate) fn cancel(&self, id: JobId, forgotten: impl FnOnce(u64)) -> CancelledJob {
         let mut state = self.lock();
         if let Some(position) = state.waiting.iter().position(|job| job.id == id) {
-            return CancelledJob::Waiting(Box::new(state.waiting.remove(position)));
+            let job = state.waiting.remove(position);
+            forgotten(job.order);
+            return CancelledJob::Waiting;
         }
         match state.running.as_ref().filter(|job| job.id == id) {
             Some(job) => {
                 job.cancelled.store(true, Ordering::Relaxed);
+                forgotten(job.order);
                 self.changed.notify_all();
                 CancelledJob::Running
             }
@@ -169,14 +178,25 @@ impl Queue {
         self.lock().loaded.clone()
     }
 
-    /// Ends everything: what runs at its next step, and the thread after it.
+    /// Ends everything: what runs at its next step, and the thread after it. The user has cancelled nothing.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        if let Some(job) = &state.running {
-            job.cancelled.store(true, Ordering::Relaxed);
-        }
+        self.lock().closed = true;
         self.changed.notify_all();
+    }
+
+    /// Writes something down about the running job, unless the user has cancelled it: it must not come back.
+    pub(crate) fn unless_cancelled<T>(&self, job: &Job, write: impl FnOnce() -> T) -> Option<T> {
+        let _state = self.lock();
+        (!job.cancelled.load(Ordering::Relaxed)).then(write)
+    }
+
+    /// Nobody draws any more; returns the jobs that have not ended.
+    pub(crate) fn stop(&self) -> Vec<Job> {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.loaded = None;
+        state.halted = false;
+        state.running.take().into_iter().chain(std::mem::take(&mut state.waiting)).collect()
     }
 
     /// Whether the engine is being dropped.

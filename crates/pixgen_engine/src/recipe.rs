@@ -60,16 +60,25 @@ fn differences(name: &str, value: &Value, default: &Value, found: &mut BTreeMap<
     }
 }
 
-/// What the PNG beside a recipe is.
+/// What the PNG beside a recipe is. A request in it that cannot be read takes nothing away: what names its recipe was
+/// drawn by us, anything else counts as somebody's work.
 ///
 /// # Errors
-/// When the bytes are no PNG, or what it says about itself is damaged.
+/// When the bytes are no PNG.
 pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
-    let Some(request) = Provenance::request_of(png)? else { return Ok(Bake::ByHand) };
-    let is_fresh = Provenance::recipe_of(png)?.as_deref() == Some(recipe_hash(recipe)?.as_str())
+    let drawn_for = Provenance::recipe_of(png)?;
+    let is_named = drawn_for.as_deref() == Some(recipe_hash(recipe)?.as_str());
+    match Provenance::request_of(png) {
+        Ok(None) => Ok(Bake::ByHand),
         // The request that a PNG gives back is a recipe for it, too.
-        || request == *recipe;
-    Ok(if is_fresh { Bake::Fresh } else { Bake::Stale })
+        Ok(Some(request)) => Ok(if is_named || request == *recipe { Bake::Fresh } else { Bake::Stale }),
+        Err(_) if is_named => Ok(Bake::Fresh),
+        Err(_) if drawn_for.is_some() => Ok(Bake::Stale),
+        Err(error) => {
+            tracing::warn!("what a sprite says of itself is damaged, it counts as painted by hand: {error}");
+            Ok(Bake::ByHand)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,5 +130,25 @@ mod tests {
         sprite.write_to(&mut painted, image::ImageFormat::Png).unwrap();
         assert_eq!(bake_of(painted.get_ref(), &recipe).unwrap(), Bake::ByHand);
         assert!(bake_of(b"<html>", &recipe).is_err());
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_takes_no_sprite_away() {
+        let recipe = Request::new(Kind::Item, "a blue potion");
+        let png = |texts: &[(&str, &str)]| {
+            let mut bytes = Vec::new();
+            let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
+            for (keyword, text) in texts {
+                encoder.add_itxt_chunk((*keyword).to_owned(), (*text).to_owned()).unwrap();
+            }
+            encoder.write_header().unwrap().write_image_data(&[0]).unwrap();
+            bytes
+        };
+        let damaged = ("pixgen_request", "(prompt: \"a blue po");
+        let hash = recipe_hash(&recipe).unwrap();
+        assert!(Provenance::request_of(&png(&[damaged])).is_err());
+        assert_eq!(bake_of(&png(&[damaged]), &recipe).unwrap(), Bake::ByHand);
+        assert_eq!(bake_of(&png(&[damaged, ("pixgen_recipe", "another")]), &recipe).unwrap(), Bake::Stale);
+        assert_eq!(bake_of(&png(&[damaged, ("pixgen_recipe", &hash)]), &recipe).unwrap(), Bake::Fresh);
     }
 }

@@ -21,8 +21,8 @@ struct Sdxl {
     info: ModelInfo,
     pipeline: Pipeline,
     prompt_options: PromptOptions,
-    /// The adapters that are merged into it.
-    loras: Vec<LoraRef>,
+    /// The adapters that are merged into it, each with the hash of its file; `None` when nobody knows what is.
+    loras: Option<Vec<(LoraRef, String)>>,
 }
 
 /// A loader of SDXL models for one device.
@@ -32,7 +32,9 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
         // Main memory that is used up ends the whole game, not the job: it is asked before.
         let place = Place::of(preference);
         let need = memory::need(weights, 0, 0, place);
-        if need.is_refused() {
+        if need.is_refused() && !place.is_sure() {
+            tracing::warn!("{}; but CUDA_VISIBLE_DEVICES is set, it may be another card", out_of_memory(&need, place));
+        } else if need.is_refused() {
             return Err(out_of_memory(&need, place));
         }
         let (device, dtype) = device::open(preference)?;
@@ -53,7 +55,7 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
         if !report.unused.is_empty() {
             tracing::warn!(count = report.unused.len(), "{} has tensors that are not used", info.name);
         }
-        Ok(Box::new(Sdxl { info, pipeline, prompt_options, loras: Vec::new() }) as Box<dyn Backend>)
+        Ok(Box::new(Sdxl { info, pipeline, prompt_options, loras: Some(Vec::new()) }) as Box<dyn Backend>)
     })
 }
 
@@ -72,7 +74,7 @@ impl Backend for Sdxl {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(_) => Err(EngineError::Cancelled),
         };
-        for warning in self.set_loras(&drawing.plan.request.loras)? {
+        for warning in self.set_loras(&drawing.plan.request.loras, drawing.lora_hashes)? {
             warn(warning)?;
         }
         let input = self.input(&drawing)?;
@@ -102,22 +104,26 @@ impl Backend for Sdxl {
 
 impl Sdxl {
     /// Brings the model to exactly these adapters; what of them was not understood comes back as sentences.
-    fn set_loras(&mut self, loras: &[LoraRef]) -> Result<Vec<String>, EngineError> {
-        if self.loras == loras {
+    fn set_loras(&mut self, loras: &[LoraRef], hashes: &[String]) -> Result<Vec<String>, EngineError> {
+        let wanted: Vec<_> = loras.iter().cloned().zip(hashes.iter().cloned()).collect();
+        if self.loras.as_ref() == Some(&wanted) {
             return Ok(Vec::new());
         }
         let files = loras.iter().map(|lora| LoraFile::open(&lora.path)).collect::<Result<Vec<_>, _>>()?;
         let merged: Vec<_> = files.iter().zip(loras).map(|(file, lora)| (file, lora.weight)).collect();
-        // Whatever happens now, the adapters from before cannot be relied on.
-        self.loras.clear();
+        // Whatever happens now, the adapters from before cannot be relied on: the next picture sets its own again.
+        self.loras = None;
         let report = match self.pipeline.set_loras(&merged) {
             Ok(report) => report,
             Err(error) => {
-                self.pipeline.clear_loras()?;
+                match self.pipeline.clear_loras() {
+                    Ok(_) => self.loras = Some(Vec::new()),
+                    Err(worse) => tracing::warn!("the LoRAs cannot be taken out of {}: {worse}", self.info.name),
+                }
                 return Err(error.into());
             }
         };
-        self.loras = loras.to_vec();
+        self.loras = Some(wanted);
         let strange = report.files.into_iter().filter(|file| !file.unknown.is_empty() || !file.foreign.is_empty());
         Ok(strange
             .map(|file| {

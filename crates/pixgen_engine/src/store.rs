@@ -103,13 +103,9 @@ impl Store {
     /// Returns the hash of the sprite that stood there before, which is in the history from now on.
     ///
     /// # Errors
-    /// When the history has no such sprite, or a file cannot be read or written.
+    /// When the history has no such sprite or its file is damaged, or a file cannot be read or written.
     pub fn accept(&self, hash: &str, path: &GenPath) -> Result<Option<String>, EngineError> {
-        let source = self.file_of(hash);
-        if !is_hash(hash) || !source.is_file() {
-            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history_dir() });
-        }
-        let png = read(&source)?;
+        let png = self.png_of(hash)?;
         let target = path.file_in(&self.gen_dir);
         let previous = self.keep_file(&target)?;
         write_whole(&target, &png)?;
@@ -139,12 +135,22 @@ impl Store {
         self.history_dir().join(format!("{hash}.png"))
     }
 
+    /// The file of a sprite of the history, whole.
+    pub(crate) fn png_of(&self, hash: &str) -> Result<Vec<u8>, EngineError> {
+        let file = self.file_of(hash);
+        if !is_hash(hash) || !file.is_file() {
+            return Err(EngineError::UnknownSprite { hash: hash.to_owned(), history: self.history_dir() });
+        }
+        let png = read(&file)?;
+        if hash_of(&png).eq_ignore_ascii_case(hash) { Ok(png) } else { Err(EngineError::DamagedSprite { file }) }
+    }
+
     /// Puts a file of the game into the history; `None` when there is no such file.
     fn keep_file(&self, file: &Path) -> Result<Option<String>, EngineError> {
-        match fs::read(file) {
+        match read(file) {
             Ok(bytes) => self.keep(&bytes).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(io_error("reading", file, source)),
+            Err(EngineError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -185,7 +191,7 @@ impl Store {
 
 /// Whether a file is there with exactly the content that its name says.
 fn is_whole(file: &Path, hash: &str) -> bool {
-    fs::read(file).is_ok_and(|bytes| hash_of(&bytes) == hash)
+    read(file).is_ok_and(|bytes| hash_of(&bytes) == hash)
 }
 
 #[cfg(test)]
@@ -239,6 +245,18 @@ mod tests {
         assert_eq!(store.restore(&path, None).unwrap(), None, "nothing stands there any more");
         store.restore(&path, Some(&stood)).unwrap();
         assert_eq!(fs::read(folder.path().join("gen/new.png")).unwrap(), painted_over);
+    }
+
+    #[test]
+    fn a_damaged_sprite_is_not_put_into_the_game() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path(), &folder.path().join("gen"));
+        let [new, other] = [1, 2].map(|value| store.save(&sprite(value), &provenance()).unwrap());
+        fs::copy(&other.file, &new.file).unwrap();
+        let error = store.accept(&new.hash, &GenPath::parse("a.png").unwrap()).unwrap_err().to_string();
+        assert!(error.contains(&new.hash) && error.contains("generate the sprite again"), "{error}");
+        assert!(matches!(store.sprite(&new.hash), Err(EngineError::DamagedSprite { .. })));
+        assert!(!folder.path().join("gen/a.png").exists());
     }
 
     #[test]

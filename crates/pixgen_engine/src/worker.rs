@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -42,7 +43,20 @@ impl Worker {
     }
 
     /// Works until the engine is dropped. Models compute in `pool` and nowhere else.
+    ///
+    /// Should this thread ever end otherwise, nobody waits in vain: all jobs fail, and later ones are refused.
     pub(crate) fn run(mut self, pool: &rayon::ThreadPool) {
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work_until_closed(pool))) else { return };
+        tracing::error!("the inference thread ends: {}", panic_text(panic.as_ref()));
+        for job in self.queue.stop() {
+            if let Some(journal) = &self.journal {
+                journal.remove(job.order);
+            }
+            let _ = self.events.send(Event { job: job.id, kind: EventKind::Failed(EngineError::Stopped.to_string()) });
+        }
+    }
+
+    fn work_until_closed(&mut self, pool: &rayon::ThreadPool) {
         loop {
             match self.queue.next(self.unload_after) {
                 Next::Close => return,
@@ -85,7 +99,8 @@ impl Worker {
         };
         self.queue.set_loaded(self.slot.loaded());
         // A job that ends because the engine is dropped has not ended for the user: it goes on after a restart.
-        let interrupted = kind == EventKind::Cancelled && self.queue.is_closed();
+        let by_user = job.cancelled.load(Ordering::Relaxed);
+        let interrupted = kind == EventKind::Cancelled && !by_user && self.queue.is_closed();
         if let Some(journal) = self.journal.as_deref().filter(|_| !interrupted) {
             journal.remove(job.order);
         } else if let Some(journal) = self.journal.as_deref() {
@@ -102,7 +117,7 @@ impl Worker {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

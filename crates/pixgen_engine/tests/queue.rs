@@ -7,7 +7,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use pixgen_api::{EventKind, JobId, JobState, ModelRef, Priority, Request};
-use pixgen_engine::{Engine, JobOptions, Weights};
+use pixgen_engine::{Bake, Engine, JobOptions, Weights, bake_of};
 
 mod common;
 use common::{config, done, ends, engine, events_of, request};
@@ -173,6 +173,10 @@ fn waiting_jobs_go_on_after_a_restart_and_finished_images_are_not_drawn_again() 
     let Some(EventKind::Done(images)) = events.last() else { panic!("{events:?}") };
     assert_eq!((images.len(), &images[0]), (3, &one));
     assert_eq!(images[1].seed, one.seed + 1, "the seed is the one that it began with");
+    let asked = Request { count: 3, ..request("a hero") };
+    for image in images {
+        assert_eq!(bake_of(&fs::read(&image.file).unwrap(), &asked).unwrap(), Bake::Fresh, "before and after");
+    }
     let drawn: BTreeSet<u32> =
         events.iter().filter_map(|e| if let EventKind::Step { image, .. } = e { Some(*image) } else { None }).collect();
     assert_eq!(drawn, BTreeSet::from([1, 2]));
@@ -213,4 +217,71 @@ fn a_model_that_cannot_be_loaded_leaves_the_next_job_alone() {
     let message = common::failed(&engine, Request { model: ModelRef::Folder("large".into()), ..request("x") });
     assert!(message.contains("choose a smaller model"), "{message}");
     assert_eq!(done(&engine, request("a coin")).len(), 1);
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_its_model_loads_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = || {
+        let mut config = config(folder.path(), STEP).with_kept_queue();
+        let mut fake = pixgen_engine::FakeBackend::loader(STEP);
+        config.loader = Box::new(move |weights| {
+            std::thread::sleep(Duration::from_millis(700));
+            fake(weights)
+        });
+        config
+    };
+    let begun = |engine: &Engine| while engine.events().recv().unwrap().kind != EventKind::Started {};
+    let first = Engine::start(slow()).unwrap();
+    let job = first.submit(request("a coin"));
+    begun(&first);
+    std::thread::sleep(Duration::from_millis(100));
+    first.cancel(job);
+    drop(first);
+    let second = Engine::start(slow()).unwrap();
+    assert!(second.jobs().is_empty(), "{:?}", second.jobs());
+    // One that only the end of the program has interrupted does.
+    second.submit(request("a key"));
+    begun(&second);
+    drop(second);
+    let mut paused = slow();
+    paused.start_paused = true;
+    assert_eq!(Engine::start(paused).unwrap().jobs().len(), 1);
+}
+
+#[test]
+fn a_new_priority_brings_no_ended_job_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(config(folder.path(), Duration::ZERO).with_kept_queue()).unwrap();
+    let jobs: Vec<_> = (0..60).map(|index| submit(&engine, &format!("coin {index}"), Priority::Normal).0).collect();
+    while engine.queue_len() > 0 {
+        for (index, job) in jobs.iter().enumerate() {
+            engine.set_priority(*job, Priority::ALL[index % Priority::ALL.len()]);
+        }
+        if let Some(waiting) = engine.jobs().last().filter(|job| job.state == JobState::Queued) {
+            engine.cancel(waiting.id);
+        }
+    }
+    drop(engine);
+    let left = fs::read_dir(folder.path().join(".pixgen/queue")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.filter(|name| name != "lock").count(), 0);
+}
+
+#[test]
+fn loading_the_model_is_no_part_of_the_time_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), STEP);
+    let mut fake = pixgen_engine::FakeBackend::loader(STEP);
+    config.loader = Box::new(move |weights| {
+        std::thread::sleep(Duration::from_secs(2));
+        fake(weights)
+    });
+    let engine = Engine::start(config).unwrap();
+    let job = engine.submit(Request { count: 8, ..request("a coin") });
+    let first = events_of(&engine, job).into_iter().find_map(|event| match event {
+        EventKind::Step { remaining, .. } => remaining,
+        _ => None,
+    });
+    // 31 steps are left: with the model they would take a minute.
+    assert!(first.unwrap() < Duration::from_secs(20), "{first:?}");
 }

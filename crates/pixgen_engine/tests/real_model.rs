@@ -122,7 +122,7 @@ fn an_animation_is_one_figure_in_one_palette_on_one_ground() {
     let png = fs::read(&strip.file).unwrap();
     let again = Provenance::request_of(&png).unwrap().unwrap();
     assert_eq!(again.animation.as_ref().map(|animation| animation.frames), Some(4));
-    assert_eq!(done(&engine, again)[0].hash, strip.hash, "the provenance draws the same strip");
+    assert_eq!(done(&engine, again)[0].pixels, strip.pixels, "the provenance draws the same strip");
     let walk = done(&engine, Request { animation: animation(Motion::Walk), ..knight() }).remove(0);
     assert_ne!(walk.hash, strip.hash);
     if let Some(folder) = std::env::var_os("PIXGEN_TEST_PICTURES") {
@@ -131,11 +131,11 @@ fn an_animation_is_one_figure_in_one_palette_on_one_ground() {
     }
 }
 
-/// A LoRA for one layer of the embedded model.
-fn lora(path: &Path, channels: usize) {
+/// A LoRA for one layer of the embedded model; `scale` is that of its numbers.
+fn lora(path: &Path, channels: usize, scale: f32) {
     let device = candle_core::Device::Cpu;
     let tensor = |rows: usize, columns: usize| {
-        let values: Vec<f32> = (0..rows * columns).map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0) * 0.4).collect();
+        let values: Vec<f32> = (0..rows * columns).map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0) * scale).collect();
         Tensor::from_vec(values, (rows, columns), &device).unwrap()
     };
     let module = "lora_unet_mid_block_attentions_0_proj_in";
@@ -151,7 +151,7 @@ fn a_lora_changes_the_sprite_is_named_in_it_and_leaves_no_trace_behind() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path());
     let path = folder.path().join("style.safetensors");
-    lora(&path, 192);
+    lora(&path, 192, 0.4);
     let with = |weight| Request { loras: vec![LoraRef { path: path.clone(), weight }], ..knight() };
     let plain = done(&engine, knight()).remove(0);
     let strong = done(&engine, with(1.0)).remove(0);
@@ -165,8 +165,16 @@ fn a_lora_changes_the_sprite_is_named_in_it_and_leaves_no_trace_behind() {
     assert_eq!(recovered.request.loras[0].path, path);
     assert_eq!((recovered.inputs[0].role, recovered.inputs[0].sha256.len()), (InputRole::Lora, 64));
 
+    // Trained once more, under the same name, while its older self is merged.
+    assert_eq!(done(&engine, with(1.0))[0].hash, strong.hash);
+    lora(&path, 192, 0.7);
+    let retrained = done(&engine, with(1.0)).remove(0);
+    assert_ne!(retrained.pixels, strong.pixels);
+    let now = Provenance::recover(&fs::read(&retrained.file).unwrap()).unwrap().unwrap();
+    assert_ne!(now.inputs[0].sha256, recovered.inputs[0].sha256);
+
     let foreign = folder.path().join("foreign.safetensors");
-    lora(&foreign, 640);
+    lora(&foreign, 640, 0.4);
     let message = failed(&engine, Request { loras: vec![LoraRef { path: foreign, weight: 1.0 }], ..knight() });
     assert!(message.contains("foreign.safetensors") && message.contains("another model"), "{message}");
     assert_eq!(done(&engine, knight())[0].hash, plain.hash, "a LoRA that does not fit changes nothing");

@@ -105,7 +105,7 @@ fn settle<T>(stack: &mut Vec<Change>, result: Result<T, EngineError>) -> Result<
     match result {
         Ok(value) => Ok(stack.pop().map(|change| (change, value))),
         Err(error) => {
-            if matches!(error, EngineError::UnknownSprite { .. }) {
+            if matches!(error, EngineError::UnknownSprite { .. } | EngineError::DamagedSprite { .. }) {
                 stack.pop();
             }
             Err(error)
