@@ -69,6 +69,25 @@ impl Backend for Sdxl {
     }
 
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<Vec<RgbaImage>, EngineError> {
+        let drawn = self.paint(drawing, progress);
+        if drawn.is_err() {
+            // A step may still be at work on a graphics card; the next job may come from another thread, which has its
+            // own stream of work there.
+            let _ = self.pipeline.device().synchronize();
+        }
+        drawn
+    }
+}
+
+impl Drop for Sdxl {
+    fn drop(&mut self) {
+        // Gives this thread the card's context, without which memory is not given back there, and lets the card finish.
+        let _ = self.pipeline.device().synchronize();
+    }
+}
+
+impl Sdxl {
+    fn paint(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<Vec<RgbaImage>, EngineError> {
         let image = drawing.image;
         let warn = |warning: String| match progress.report(EventKind::Warning(warning)) {
             ControlFlow::Continue(()) => Ok(()),
@@ -100,9 +119,7 @@ impl Backend for Sdxl {
         })?;
         frames_of(&decoded)
     }
-}
 
-impl Sdxl {
     /// Brings the model to exactly these adapters; what of them was not understood comes back as sentences.
     fn set_loras(&mut self, loras: &[LoraRef], hashes: &[String]) -> Result<Vec<String>, EngineError> {
         let wanted: Vec<_> = loras.iter().cloned().zip(hashes.iter().cloned()).collect();
