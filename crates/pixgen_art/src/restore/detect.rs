@@ -48,10 +48,6 @@ const BEND_PRICE: f64 = 5.0;
 /// Price of one cell of wandering against another number of cells.
 const WANDER_PRICE: f64 = 90.0;
 
-/// A kernel that leaves this many times as much unexplained as the best is not rendered: overshoot that was cut off
-/// deceives by less.
-const HOPELESS: f64 = 5.0;
-
 /// Blurs tried for every kernel, in cells.
 const BLURS: [f32; 5] = [0.0, 0.1, 0.2, 0.32, 0.45];
 
@@ -76,11 +72,8 @@ fn ranked_spreads(lines: &[Line; 2], lattices: &[Lattice; 2]) -> Vec<(f64, Kerne
 /// picture. The linear residual alone is deceived by overshoot that was cut off at black, white or full alpha.
 fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs: usize) {
     let mut tried = Vec::new();
-    let places = (grid.x.coordinates.len() + grid.y.coordinates.len()) as f64;
-    let hopeless = ranked.first().map_or(0.0, |best| best.0) + places * HOPELESS.ln();
     for kernel in Kernel::ALL {
-        let hopeful = ranked.iter().copied().filter(|(score, k, _)| *k == kernel && *score <= hopeless);
-        tried.extend(hopeful.take(blurs));
+        tried.extend(ranked.iter().copied().filter(|(_, k, _)| *k == kernel).take(blurs));
     }
     let mut best: Option<(f32, f32, Kernel, f32)> = None;
     for (_, kernel, blur) in tried {
@@ -117,17 +110,10 @@ fn wanted(line: &Line, size: Option<u32>, scale_px: Option<f32>) -> Option<(f32,
     }
 }
 
-/// Rows that candidates are probed with, and rows that they are fitted with; the second are fewer where those lose less
-/// than this share of the energy.
-const PROBE_ROWS: usize = 16;
-const FIT_ROWS: usize = 48;
-const LOST_SHARE: f64 = 5e-4;
-
 /// Finds the grid; see [`Grid::detect`].
 pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
     let opponent = planes.opponent();
-    let full = [Line::new(&opponent, Along::X), Line::new(&opponent, Along::Y)];
-    let lines = [0, 1].map(|axis: usize| full[axis].condensed(FIT_ROWS, LOST_SHARE));
+    let lines = [Line::new(&opponent, Along::X), Line::new(&opponent, Along::Y)];
     let (sizes, scales) = match size {
         GridSize::Unknown => ([None; 2], [None; 2]),
         GridSize::Cells { width, height } => ([Some(width), Some(height)], [None; 2]),
@@ -141,7 +127,7 @@ pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
             };
             [told(0, x), told(1, y)]
         }
-        _ => search(&full, &lines),
+        _ => search(&lines),
     };
     let (mut grid, mut lattices) = finish(&lines, &planes.sample(), lattices, &known, sizes);
     let mut explained = 1.0f32;
@@ -151,7 +137,7 @@ pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
         let residual = lattices[axis].residual(line, &footprint);
         let (lattice, residual) = refine(line, &footprint, (lattices[axis].clone(), residual), 0.1, 0.03);
         lattices[axis] = lattice;
-        let variance = line.variance();
+        let variance = line.energy / line.signal.values.len().max(1) as f64;
         explained = explained.min(if variance > 0.0 { (1.0 - residual / variance) as f32 } else { 0.0 });
     }
     [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
@@ -196,7 +182,7 @@ fn settle(
         .map(|axis| {
             let (line, lattice) = (&lines[axis], &lattices[axis]);
             let places = line.signal.places as f32;
-            let floor = ROUNDING + RESIDUAL_FLOOR * line.variance();
+            let floor = ROUNDING + RESIDUAL_FLOOR * line.energy / line.signal.values.len().max(1) as f64;
             let counts = (places / lattice.pitch_px).round();
             let steps = if known[axis].is_some() { &COUNTS[..1] } else { &COUNTS[..] };
             steps
@@ -240,9 +226,8 @@ fn settle(
 }
 
 /// Fits every candidate of both axes and takes the best pair.
-fn search(full: &[Line; 2], lines: &[Line; 2]) -> [Lattice; 2] {
-    let coarse = [0, 1].map(|axis: usize| lines[axis].condensed(PROBE_ROWS, LOST_SHARE));
-    let mut pitches: Vec<Vec<f32>> = full
+fn search(lines: &[Line; 2]) -> [Lattice; 2] {
+    let mut pitches: Vec<Vec<f32>> = lines
         .iter()
         .map(|line| {
             let max_px = MAX_PITCH_PX.min(line.signal.places as f32 / 4.0);
@@ -265,9 +250,9 @@ fn search(full: &[Line; 2], lines: &[Line; 2]) -> [Lattice; 2] {
     }
     let fits: Vec<Vec<Fit>> = pitches
         .iter()
-        .zip(coarse.iter().zip(lines))
-        .map(|(pitches, (coarse, line))| {
-            let mut probed: Vec<_> = pitches.iter().map(|pitch| probe(coarse, *pitch, 0.6)).collect();
+        .zip(lines)
+        .map(|(pitches, line)| {
+            let mut probed: Vec<_> = pitches.iter().map(|pitch| probe(line, *pitch, 0.6)).collect();
             probed.sort_by(|a, b| a.score.total_cmp(&b.score));
             probed.truncate(PROBED);
             probed.into_iter().map(|probe| fit(line, probe, 0.6)).collect()

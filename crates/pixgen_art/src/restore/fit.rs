@@ -65,9 +65,7 @@ impl Lattice {
         let cells = (highest - lowest).clamp(0.0, 1e5) as usize + 1;
         let spread = Spread::new(&coordinates, cells, footprint);
         let left = (line.energy - spread.explained(&line.signal)).max(0.0);
-        // What condensing left out is taken for noise, of which a lattice explains one part a cell.
-        let noise = line.lost * (1.0 - cells as f64 / line.signal.places.max(1) as f64).max(0.0);
-        (left + noise) / line.values as f64
+        left / line.signal.values.len().max(1) as f64
     }
 }
 
@@ -75,10 +73,6 @@ impl Lattice {
 pub(super) struct Line {
     pub(super) signal: Signal,
     pub(super) energy: f64,
-    /// Energy that a condensed signal has lost.
-    lost: f64,
-    /// Number of values, at least 1, before the signal was condensed.
-    values: usize,
 }
 
 impl Line {
@@ -86,20 +80,7 @@ impl Line {
         let mut signal = planes.lines(along);
         signal.center();
         let energy = signal.energy();
-        let values = signal.values.len().max(1);
-        Self { signal, energy, lost: 0.0, values }
-    }
-
-    /// The same with fewer rows, which makes every look at it so much faster; see [`Signal::condensed`].
-    pub(super) fn condensed(&self, most_rows: usize, lost_share: f64) -> Self {
-        let signal = self.signal.condensed(most_rows, lost_share);
-        let energy = signal.energy().min(self.energy);
-        Self { signal, energy, lost: self.energy - energy + self.lost, values: self.values }
-    }
-
-    /// Mean square of all values.
-    pub(super) fn variance(&self) -> f64 {
-        (self.energy + self.lost) / self.values as f64
+        Self { signal, energy }
     }
 
     /// Lower is better: unexplained energy, less half of what the same lattice leaves when it is moved by half a cell
@@ -107,7 +88,7 @@ impl Line {
     /// a price for every cell. All in units of one pixel's worth of a logarithm.
     pub(super) fn score(&self, residual: f64, opposite: f64, pitch_px: f32) -> f64 {
         let places = self.signal.places as f64;
-        let floor = ROUNDING + RESIDUAL_FLOOR * self.variance();
+        let floor = ROUNDING + RESIDUAL_FLOOR * self.energy / self.signal.values.len().max(1) as f64;
         places * ((residual + floor).ln() - 0.5 * (opposite + floor).ln() + CELL_PRICE / f64::from(pitch_px))
     }
 }
@@ -115,6 +96,7 @@ impl Line {
 /// A candidate after the first look.
 pub(super) struct Probe {
     pub(super) lattice: Lattice,
+    residual: f64,
     footprint: Footprint,
     pub(super) score: f64,
 }
@@ -150,14 +132,12 @@ pub(super) fn probe(line: &Line, pitch_px: f32, freedom_cells: f32) -> Probe {
     let start = (Lattice::regular(pitch_px, middle), residual);
     let (lattice, residual) = refine(line, &footprint, start, freedom_cells, 0.25);
     let score = line.score(residual, opposite, lattice.pitch_px);
-    Probe { lattice, footprint, score }
+    Probe { lattice, residual, footprint, score }
 }
 
 /// Fits a probed candidate with the kernel that suits it.
 pub(super) fn fit(line: &Line, probe: Probe, freedom_cells: f32) -> Fit {
-    let Probe { mut lattice, mut footprint, .. } = probe;
-    // The probe may have looked at fewer rows.
-    let mut residual = lattice.residual(line, &footprint);
+    let Probe { mut lattice, mut residual, mut footprint, .. } = probe;
     // The probes may have settled on the edges of cells where the true kernel has their centres.
     let places = [lattice.clone(), Lattice { middle: lattice.middle + 0.5, ..lattice.clone() }];
     for kernel in [Kernel::Area, Kernel::Linear, Kernel::Cubic, Kernel::Lanczos] {

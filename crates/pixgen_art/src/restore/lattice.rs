@@ -36,61 +36,6 @@ impl Signal {
         means
     }
 
-    /// Fewer rows, at most `most_rows`, that say nearly the same about the places: the inner products of any two places
-    /// are kept, up to `lost_share` of the energy.
-    ///
-    /// The rows of a picture are much alike. The one with most energy left is taken for a direction, and its part taken
-    /// out of all, again and again (Gram and Schmidt, with pivots); then the directions get the weights of all rows.
-    pub(crate) fn condensed(&self, most_rows: usize, lost_share: f64) -> Self {
-        let total = self.energy();
-        let mut rest = self.clone();
-        let mut directions: Vec<Vec<f32>> = Vec::new();
-        let mut shares: Vec<Vec<f32>> = Vec::new();
-        while directions.len() < most_rows.min(self.rows) {
-            let mut energies = vec![0.0f32; self.rows];
-            for place in rest.values.chunks_exact(self.rows) {
-                energies.iter_mut().zip(place).for_each(|(energy, value)| *energy += value * value);
-            }
-            let left: f64 = energies.iter().map(|energy| f64::from(*energy)).sum();
-            let pivot = energies.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-            let Some((pivot, energy)) = pivot.filter(|_| left > lost_share * total) else { break };
-            let scale = 1.0 / energy.sqrt();
-            let direction: Vec<f32> = rest.values.iter().skip(pivot).step_by(self.rows).map(|v| v * scale).collect();
-            let mut share = vec![0.0f32; self.rows];
-            for (weight, place) in direction.iter().zip(rest.values.chunks_exact(self.rows)) {
-                add_scaled(&mut share, *weight, place);
-            }
-            for (weight, place) in direction.iter().zip(rest.values.chunks_exact_mut(self.rows)) {
-                add_scaled(place, -weight, &share);
-            }
-            directions.push(direction);
-            shares.push(share);
-        }
-        let rows = directions.len();
-        // The triangle whose product with its transpose is that of the shares: as many rows as directions, the same
-        // inner products.
-        let mut triangle = vec![0.0f64; rows * rows];
-        for i in 0..rows {
-            for j in 0..=i {
-                let known: f64 = (0..j).map(|k| triangle[i * rows + k] * triangle[j * rows + k]).sum();
-                let product = dot(&shares[i], &shares[j]);
-                triangle[i * rows + j] = match product - known {
-                    // Never 0, because what follows is divided by it.
-                    open if i == j => open.max(1e-9 * product).max(f64::MIN_POSITIVE).sqrt(),
-                    open => open / triangle[j * rows + j],
-                };
-            }
-        }
-        let mut values = vec![0.0f32; self.places * rows];
-        for (i, direction) in directions.iter().enumerate() {
-            let weights: Vec<f32> = triangle[i * rows..(i + 1) * rows].iter().map(|weight| *weight as f32).collect();
-            for (part, place) in direction.iter().zip(values.chunks_exact_mut(rows)) {
-                add_scaled(place, *part, &weights);
-            }
-        }
-        Self { values, places: self.places, rows }
-    }
-
     /// Sum of squares.
     pub(crate) fn energy(&self) -> f64 {
         dot(&self.values, &self.values)
@@ -292,24 +237,6 @@ impl Cholesky {
 mod tests {
     use super::*;
     use crate::restore::kernel::Kernel;
-
-    #[test]
-    fn condensed_rows_keep_what_places_have_in_common() {
-        // Thirty rows mixed from five patterns.
-        let pattern = |place: usize, k: usize| ((place * (k + 3)) % 17) as f32 / 17.0 - 0.5;
-        let mixed = |place: usize, row: usize| {
-            (0..5).map(|k| pattern(place, k) * (((row + 2) * (k + 7)) % 11) as f32).sum::<f32>()
-        };
-        let values = (0..80 * 30).map(|i| mixed(i / 30, i % 30)).collect();
-        let all = Signal { values, places: 80, rows: 30 };
-        let few = all.condensed(20, 1e-6);
-        assert!(few.rows <= 6, "{}", few.rows);
-        for (a, b) in [(0, 0), (3, 40), (17, 79), (60, 61)] {
-            let (was, is) = (dot(all.at(a), all.at(b)), dot(few.at(a), few.at(b)));
-            assert!((was - is).abs() < 1e-3 * all.energy() / 80.0, "{a}, {b}: {was} {is}");
-        }
-        assert!((all.energy() - few.energy()).abs() < 1e-4 * all.energy());
-    }
 
     #[test]
     fn cells_come_back_from_what_they_render() {
