@@ -80,19 +80,26 @@ pub fn remove_specks(image: &RgbaImage, max_px: usize) -> RgbaImage {
 
 /// The groups of drawn pixels that touch each other at an edge or a corner, in reading order.
 fn groups(image: &RgbaImage) -> Vec<Vec<(u32, u32)>> {
-    let mut seen: Vec<bool> = image.pixels().map(|pixel| pixel.0[3] == 0).collect();
+    // With a rim of pixels that count as seen, so that nobody asks where the image ends.
+    let stride = image.width() as usize + 2;
+    let mut seen = vec![true; stride * (image.height() as usize + 2)];
+    for (x, y, _) in image.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[3] > 0) {
+        seen[(y as usize + 1) * stride + x as usize + 1] = false;
+    }
     let mut groups = Vec::new();
-    for (x, y, _) in image.enumerate_pixels() {
-        if std::mem::replace(&mut seen[index(image, x, y)], true) {
+    let mut open: Vec<usize> = Vec::new();
+    for start in 0..seen.len() {
+        if std::mem::replace(&mut seen[start], true) {
             continue;
         }
-        let mut group = vec![(x, y)];
-        let mut next = 0;
-        while let Some(&(x, y)) = group.get(next) {
-            next += 1;
-            for (x, y) in neighbors(image, x, y) {
-                if !std::mem::replace(&mut seen[index(image, x, y)], true) {
-                    group.push((x, y));
+        let mut group = Vec::new();
+        open.push(start);
+        while let Some(place) = open.pop() {
+            group.push(((place % stride) as u32 - 1, (place / stride) as u32 - 1));
+            let (above, below) = (place - stride, place + stride);
+            for near in [above - 1, above, above + 1, place - 1, place + 1, below - 1, below, below + 1] {
+                if !std::mem::replace(&mut seen[near], true) {
+                    open.push(near);
                 }
             }
         }

@@ -143,8 +143,7 @@ fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec
     for round in 0..ROUNDS {
         // The first look at the border only has to find its larger part: a gradient runs further than any noise.
         let reach = if round == 0 && options.key.is_none() { tolerance.max(0.08) } else { tolerance };
-        let mask = field.flood(&border, &surface, reach);
-        let inside: Vec<usize> = (0..mask.len()).filter(|index| mask[*index]).collect();
+        let mask = field.flood(&border, &field.fitting(&surface, reach));
         let on_border = border.iter().filter(|index| mask[**index]).count();
         // A colour that was named needs no majority.
         let needed = if options.key.is_none() { BORDER_SHARE * border.len() as f32 } else { 1.0 };
@@ -152,15 +151,15 @@ fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec
             return None;
         }
         if options.key.is_none() {
-            surface = Surface::fit(&field, &inside);
+            surface = Surface::fit(&field, &mask);
         }
         if options.tolerance.is_none() {
-            tolerance = surface.tolerance(&field, &inside);
+            tolerance = surface.tolerance(&field, &mask);
         }
     }
-    let mut mask = field.flood(&border, &surface, tolerance);
+    let mut mask = field.flood(&border, &field.fitting(&surface, tolerance));
     if options.holes {
-        field.add_holes(&mut mask, &surface, 0.8 * tolerance);
+        field.add_holes(&mut mask, &field.fitting(&surface, 0.8 * tolerance));
     }
     // A picture that is background everywhere shows no sprite to cut out.
     mask.contains(&false).then_some(mask)
@@ -181,13 +180,20 @@ impl Field {
         Self { width: image.width() as usize, height: image.height() as usize, labs, is_drawn }
     }
 
-    /// The outermost pixels.
+    /// The outermost pixels, in reading order.
     fn border(&self) -> Vec<usize> {
-        let is_outer = |index: &usize| {
-            let (x, y) = (index % self.width, index / self.width);
-            x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
-        };
-        (0..self.labs.len()).filter(is_outer).collect()
+        let Some(last) = self.width.checked_sub(1) else { return Vec::new() };
+        let mut border = Vec::with_capacity(2 * (self.width + self.height));
+        for y in 0..self.height {
+            let start = y * self.width;
+            if y == 0 || y + 1 == self.height {
+                border.extend(start..=start + last);
+            } else {
+                border.push(start);
+                border.extend((last > 0).then_some(start + last));
+            }
+        }
+        border
     }
 
     /// The colour with the most others of the border around it.
@@ -201,13 +207,6 @@ impl Field {
         weighted_mean(sample.iter().filter(|b| near(best, **b)).map(|b| (self.labs[*b], 1.0)))
     }
 
-    /// Where a pixel lies, -1 to 1 on each axis.
-    fn place(&self, index: usize) -> (f32, f32) {
-        let (x, y) = (index % self.width, index / self.width);
-        let middle = |at: usize, count: usize| (2 * at + 1) as f32 / count as f32 - 1.0;
-        (middle(x, self.width), middle(y, self.height))
-    }
-
     fn neighbors(&self, index: usize) -> impl Iterator<Item = usize> {
         let (x, y) = (index % self.width, index / self.width);
         let (width, height) = (self.width, self.height);
@@ -217,29 +216,52 @@ impl Field {
         })
     }
 
-    /// Whether a pixel has the background's colour.
-    fn fits(&self, index: usize, surface: &Surface, tolerance: f32) -> bool {
-        distance_squared(self.labs[index], surface.at(self.place(index))) < tolerance * tolerance
+    /// Which pixels have the background's colour.
+    fn fitting(&self, surface: &Surface, tolerance: f32) -> Vec<bool> {
+        let mut fitting = Vec::with_capacity(self.labs.len());
+        self.each_row(surface, |_, distances| {
+            fitting.extend(distances.iter().map(|distance| *distance < tolerance * tolerance));
+        });
+        fitting
+    }
+
+    /// Gives the squared distances of every row from the surface, with the index of the row's first pixel.
+    fn each_row(&self, surface: &Surface, mut use_row: impl FnMut(usize, &[f32])) {
+        let mut distances = vec![0.0f32; self.width];
+        for (y, row) in self.labs.chunks_exact(self.width.max(1)).enumerate() {
+            // In one row y is fixed, so that the surface is a parabola.
+            let parabolas = surface.parabolas(place(y, self.height));
+            for (x, (lab, distance)) in row.iter().zip(&mut distances).enumerate() {
+                let x = place(x, self.width);
+                let at = parabolas.map(|[base, slope, bend]| base + x * (slope + x * bend));
+                *distance = distance_squared(*lab, at);
+            }
+            use_row(y * self.width, &distances);
+        }
     }
 
     /// What fits the surface and hangs together with the border.
-    fn flood(&self, border: &[usize], surface: &Surface, tolerance: f32) -> Vec<bool> {
+    fn flood(&self, border: &[usize], fitting: &[bool]) -> Vec<bool> {
         let mut mask = vec![false; self.labs.len()];
-        let mut open: Vec<usize> = border.to_vec();
-        while let Some(index) = open.pop() {
-            if !mask[index] && self.fits(index, surface, tolerance) {
+        let mut open: Vec<usize> = Vec::new();
+        let reach = |index: usize, mask: &mut Vec<bool>, open: &mut Vec<usize>| {
+            if fitting[index] && !mask[index] {
                 mask[index] = true;
-                open.extend(self.neighbors(index).filter(|next| !mask[*next]));
+                open.push(index);
             }
+        };
+        border.iter().for_each(|index| reach(*index, &mut mask, &mut open));
+        while let Some(index) = open.pop() {
+            self.neighbors(index).for_each(|next| reach(next, &mut mask, &mut open));
         }
         mask
     }
 
     /// Adds what fits the surface and is enclosed.
-    fn add_holes(&self, mask: &mut [bool], surface: &Surface, tolerance: f32) {
+    fn add_holes(&self, mask: &mut [bool], fitting: &[bool]) {
         let mut seen = mask.to_vec();
         for start in 0..mask.len() {
-            if seen[start] || !self.fits(start, surface, tolerance) {
+            if seen[start] || !fitting[start] {
                 continue;
             }
             let mut hole = vec![start];
@@ -248,7 +270,7 @@ impl Field {
             while let Some(index) = hole.get(next).copied() {
                 next += 1;
                 for near in self.neighbors(index) {
-                    if !seen[near] && self.fits(near, surface, tolerance) {
+                    if !seen[near] && fitting[near] {
                         seen[near] = true;
                         hole.push(near);
                     }
@@ -259,6 +281,11 @@ impl Field {
             }
         }
     }
+}
+
+/// Where a column or row lies, -1 to 1.
+fn place(at: usize, count: usize) -> f32 {
+    (2 * at + 1) as f32 / count as f32 - 1.0
 }
 
 /// A colour that changes slowly over the picture.
@@ -272,34 +299,51 @@ impl Surface {
         Self { weights: color.map(|part| [part, 0.0, 0.0, 0.0, 0.0, 0.0]) }
     }
 
-    fn terms((x, y): (f32, f32)) -> [f32; TERMS] {
-        [1.0, x, y, x * x, x * y, y * y]
+    /// The surface along the row at `y`: for each part of the colour the weights of 1, x and x².
+    fn parabolas(&self, y: f32) -> [[f32; 3]; 3] {
+        self.weights.map(|[one, x, below, xx, xy, yy]| [one + y * (below + y * yy), x + y * xy, xx])
     }
 
-    fn at(&self, place: (f32, f32)) -> Lab {
-        let terms = Self::terms(place);
-        self.weights.map(|weights| weights.iter().zip(terms).map(|(weight, term)| weight * term).sum())
-    }
-
-    /// Least squares over the pixels given, with a little pull towards a flat colour.
-    fn fit(field: &Field, inside: &[usize]) -> Self {
-        let Some(mean) = weighted_mean(inside.iter().map(|index| (field.labs[*index], 1.0))) else {
+    /// Least squares over the pixels of the mask, with a little pull towards a flat colour.
+    fn fit(field: &Field, mask: &[bool]) -> Self {
+        let inside = field.labs.iter().zip(mask).filter(|(_, is_inside)| **is_inside);
+        let count = inside.clone().count();
+        let Some(mean) = weighted_mean(inside.map(|(lab, _)| (*lab, 1.0))) else {
             return Self::flat([0.0; 3]);
         };
-        let mut normal = [[0.0f64; TERMS]; TERMS];
-        let mut right = [[0.0f64; TERMS]; 3];
-        for index in inside {
-            let terms = Self::terms(field.place(*index)).map(f64::from);
-            for (row, a) in normal.iter_mut().zip(terms) {
-                row.iter_mut().zip(terms).for_each(|(cell, b)| *cell += a * b);
+        // Sums over all pixels of xⁱ·yʲ, and of every part of the colour times that.
+        let mut moments = [[0.0f64; 5]; 5];
+        let mut products = [[[0.0f64; 3]; 3]; 3];
+        let width = field.width.max(1);
+        for (y, (row, mask)) in field.labs.chunks_exact(width).zip(mask.chunks_exact(width)).enumerate() {
+            let mut along = [0.0f64; 5];
+            let mut parts = [[0.0f64; 3]; 3];
+            for (x, (lab, _)) in row.iter().zip(mask).enumerate().filter(|(_, (_, is_inside))| **is_inside) {
+                let x = f64::from(place(x, field.width));
+                let powers = [1.0, x, x * x, x * x * x, x * x * x * x];
+                along.iter_mut().zip(powers).for_each(|(sum, power)| *sum += power);
+                for ((sums, value), mean) in parts.iter_mut().zip(lab).zip(mean) {
+                    let value = f64::from(value - mean);
+                    sums.iter_mut().zip(powers).for_each(|(sum, power)| *sum += value * power);
+                }
             }
-            for (part, sums) in right.iter_mut().enumerate() {
-                let value = f64::from(field.labs[*index][part] - mean[part]);
-                sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += value * term);
+            let y = f64::from(place(y, field.height));
+            let powers = [1.0, y, y * y, y * y * y, y * y * y * y];
+            for (moments, along) in moments.iter_mut().zip(along) {
+                moments.iter_mut().zip(powers).for_each(|(sum, power)| *sum += along * power);
+            }
+            for (products, parts) in products.iter_mut().zip(parts) {
+                for (products, part) in products.iter_mut().zip(parts) {
+                    products.iter_mut().zip(powers).for_each(|(sum, power)| *sum += part * power);
+                }
             }
         }
-        let pull = 1e-3 * inside.len() as f64 + 1e-6;
+        // Powers of x and of y in every term.
+        const POWERS: [[usize; 2]; TERMS] = [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]];
+        let mut normal = POWERS.map(|a| POWERS.map(|b| moments[a[0] + b[0]][a[1] + b[1]]));
+        let pull = 1e-3 * count as f64 + 1e-6;
         (0..TERMS).for_each(|i| normal[i][i] += pull);
+        let right = products.map(|products| POWERS.map(|[x, y]| products[x][y]));
         let mut weights = right.map(|right| solve(normal, right).map(|value| value as f32));
         for (weights, mean) in weights.iter_mut().zip(mean) {
             weights[0] += mean;
@@ -308,12 +352,16 @@ impl Surface {
     }
 
     /// How far the background's own pixels lie from the surface, with room for noise.
-    fn tolerance(&self, field: &Field, inside: &[usize]) -> f32 {
-        let mut distances: Vec<f32> =
-            inside.iter().map(|index| distance_squared(field.labs[*index], self.at(field.place(*index)))).collect();
-        distances.sort_by(f32::total_cmp);
-        let median = distances.get(distances.len() / 2).copied().unwrap_or(0.0).sqrt();
-        (4.0 * median + 0.015).clamp(TOLERANCE.0, TOLERANCE.1)
+    fn tolerance(&self, field: &Field, mask: &[bool]) -> f32 {
+        let mut distances: Vec<f32> = Vec::with_capacity(mask.len());
+        field.each_row(self, |start, row| {
+            distances
+                .extend(row.iter().zip(&mask[start..]).filter(|(_, is_in)| **is_in).map(|(distance, _)| *distance));
+        });
+        let middle = distances.len() / 2;
+        let median =
+            if distances.is_empty() { 0.0 } else { *distances.select_nth_unstable_by(middle, f32::total_cmp).1 };
+        (4.0 * median.sqrt() + 0.015).clamp(TOLERANCE.0, TOLERANCE.1)
     }
 }
 

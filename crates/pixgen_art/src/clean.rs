@@ -27,21 +27,27 @@ const MAX_PASSES: usize = 16;
 #[must_use]
 pub fn smooth_jaggies(image: &RgbaImage) -> RgbaImage {
     let mut smooth = image.clone();
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    // What a look at a pixel depends on lies at most two pixels away: who has not changed since is not asked again.
+    let mut is_open = vec![true; width * height];
     for _ in 0..MAX_PASSES {
         let mut has_changed = false;
-        for y in 0..image.height() {
-            for x in 0..image.width() {
-                // Inside a flat area there is nothing to smooth, and most of a sprite is flat.
-                let pixel = smooth.get_pixel(x, y);
-                let is_same = |(x, y): (u32, u32)| smooth.get_pixel(x, y) == pixel;
-                if pixel.0[3] == 0 || (x > 0 && y > 0 && neighbors(image, x, y).take(4).all(is_same)) {
-                    continue;
-                }
-                let replacement =
-                    if is_bump(&smooth, x, y) { Some(Rgba([0; 4])) } else { behind_doubled_corner(&smooth, x, y) };
-                if let Some(pixel) = replacement {
-                    smooth.put_pixel(x, y, pixel);
-                    has_changed = true;
+        for place in 0..width * height {
+            if !std::mem::replace(&mut is_open[place], false) || is_inside_flat(smooth.as_raw(), width, place) {
+                continue;
+            }
+            let (x, y) = (place % width, place / width);
+            let (left, top) = (x as u32, y as u32);
+            let replacement = if is_bump(&smooth, left, top) {
+                Some(Rgba([0; 4]))
+            } else {
+                behind_doubled_corner(&smooth, left, top)
+            };
+            if let Some(pixel) = replacement {
+                smooth.put_pixel(left, top, pixel);
+                has_changed = true;
+                for row in y.saturating_sub(2)..(y + 3).min(height) {
+                    is_open[row * width + x.saturating_sub(2)..row * width + (x + 3).min(width)].fill(true);
                 }
             }
         }
@@ -50,6 +56,21 @@ pub fn smooth_jaggies(image: &RgbaImage) -> RgbaImage {
         }
     }
     smooth
+}
+
+/// Whether a pixel is transparent or has the colour of the four beside it: there is nothing to smooth, and most of a
+/// sprite is so.
+fn is_inside_flat(rgba: &[u8], width: usize, place: usize) -> bool {
+    let pixels = rgba.as_chunks::<4>().0;
+    let pixel = pixels[place];
+    let is_same = |near: Option<usize>| near.and_then(|near| pixels.get(near)) == Some(&pixel);
+    let is_within = !matches!(place % width, 0) && place % width + 1 < width;
+    pixel[3] == 0
+        || (is_within
+            && is_same(Some(place - 1))
+            && is_same(Some(place + 1))
+            && is_same(place.checked_sub(width))
+            && is_same(Some(place + width)))
 }
 
 /// The pixel at a place; what lies outside is transparent.
@@ -62,7 +83,8 @@ fn at(image: &RgbaImage, x: i64, y: i64) -> Rgba<u8> {
 fn is_bump(image: &RgbaImage, x: u32, y: u32) -> bool {
     let (x, y) = (i64::from(x), i64::from(y));
     let drawn = |dx: i64, dy: i64| at(image, x + dx, y + dy).0[3] > 0;
-    if !drawn(0, 0) {
+    // A bump has one drawn neighbour.
+    if !drawn(0, 0) || [(0, 1), (0, -1), (1, 0), (-1, 0)].into_iter().all(|(dx, dy)| drawn(dx, dy)) {
         return false;
     }
     // The edge lies in direction (dx, dy), and (dy, dx) runs along it.
@@ -80,12 +102,14 @@ fn behind_doubled_corner(image: &RgbaImage, x: u32, y: u32) -> Option<Rgba<u8>> 
     if pixel.0[3] == 0 {
         return None;
     }
-    let color = lab(rgb_of(&pixel));
     let (x, y) = (i64::from(x), i64::from(y));
     let same = |dx: i64, dy: i64| at(image, x + dx, y + dy) == pixel;
     for (dx, dy) in [(1, 1), (1, -1), (-1, 1), (-1, -1)] {
         // The line turns here, and its two neighbours touch each other at a corner.
         let is_corner = same(dx, 0) && same(0, dy) && !same(-dx, 0) && !same(0, -dy) && !same(dx, dy);
+        if !is_corner {
+            continue;
+        }
         // Both arms go on in the same diagonal: a staircase, not the corner of a box.
         let goes_on = same(dx, -dy) != same(-dx, dy) || (same(dx, -dy) && same(-dx, dy));
         let (within, beside, below) = (at(image, x + dx, y + dy), at(image, x - dx, y), at(image, x, y - dy));
@@ -93,8 +117,8 @@ fn behind_doubled_corner(image: &RgbaImage, x: u32, y: u32) -> Option<Rgba<u8>> 
         let is_inside = within.0[3] == 0 && beside.0[3] > 0 && below.0[3] > 0;
         let is_closed = same(2 * dx, 0) != same(0, 2 * dy) || !(same(2 * dx, 0) || same(0, 2 * dy));
         // Equal to the line itself it would be a thick line, not a doubled corner.
-        let is_lighter = |fill: &Rgba<u8>| lab(rgb_of(fill))[0] > color[0];
-        if is_corner && goes_on && is_closed && is_inside && is_lighter(&beside) && is_lighter(&below) {
+        let is_lighter = |fill: &Rgba<u8>| lab(rgb_of(fill))[0] > lab(rgb_of(&pixel))[0];
+        if goes_on && is_closed && is_inside && is_lighter(&beside) && is_lighter(&below) {
             return Some(beside);
         }
     }

@@ -5,7 +5,8 @@
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
 //! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow). `--pass-through` counts the
-//! sprites of the folder that are taken for what they are: pixel art at scale 1. `--large` times a picture of 1024² pixels.
+//! sprites of the folder that are taken for what they are: pixel art at scale 1. `--large` only times a picture of 1024² pixels,
+//! with `--python` beside the other tools.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
 
 mod degrade;
@@ -17,9 +18,10 @@ use std::time::Instant;
 
 use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
+use pixgen_api::{Background, PixelArt, Scale};
 use pixgen_art::background::{BackgroundOptions, remove_background};
 use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
-use pixgen_art::{outline, reduce_colors, scale};
+use pixgen_art::{Pipeline, outline, reduce_colors, scale};
 use score::{Score, score};
 
 struct Options {
@@ -85,10 +87,14 @@ fn cases(options: &Options) -> Vec<Case> {
     while cases.len() < options.count && tries < 40 * options.count {
         tries += 1;
         let path = &paths[random.below(paths.len())];
+        // Whole sheets are in the set too: their size is known without decoding them.
+        let (width, height) = image::image_dimensions(path).unwrap();
+        if width.min(height) < 12 || width.max(height) > 96 {
+            continue;
+        }
         let sprite = image::open(path).unwrap().to_rgba8();
         let colors = sprite.pixels().filter(|p| p.0[3] >= 128).map(|p| p.0).collect::<std::collections::HashSet<_>>();
-        let edge = sprite.width().min(sprite.height())..=sprite.width().max(sprite.height());
-        if *edge.start() < 12 || *edge.end() > 96 || colors.len() < 4 {
+        if colors.len() < 4 {
             continue;
         }
         let name = path.strip_prefix(&options.folder).unwrap_or(path).display().to_string();
@@ -165,8 +171,41 @@ fn pass_through(folder: &Path) {
     changed.iter().for_each(|line| println!("changed: {line}"));
 }
 
-/// Times the way from a picture of 1024² pixels to a sprite of 128², step by step, the best of five.
-fn large_picture() {
+/// The pipeline and other tools on one picture of 1024² pixels, from the file to a sprite of 128² pixels.
+fn large_peers(python: &str, picture: &RgbaImage) {
+    const CALLS: u32 = 20;
+    let folder = peers::empty_folder();
+    let file = folder.join("0.png");
+    picture.save(&file).unwrap();
+    let options = PixelArt {
+        scale: Scale::Factor(8.0),
+        colors: Some(24),
+        background: Background::Remove,
+        orphans: true,
+        jaggies: true,
+        ..PixelArt::for_generation()
+    };
+    let pipeline = Pipeline::new(&options).unwrap();
+    let least_of_three = |work: &dyn Fn()| {
+        let batch = || {
+            let start = processor_seconds();
+            (0..CALLS).for_each(|_| work());
+            (processor_seconds() - start) / f64::from(CALLS)
+        };
+        (0..3).map(|_| batch()).fold(f64::INFINITY, f64::min)
+    };
+    let read = || image::open(&file).unwrap().to_rgba8();
+    let own = least_of_three(&|| drop(pipeline.run(&read()).unwrap()));
+    let reading = least_of_three(&|| drop(read()));
+    println!("| tool | | processor time, ms | times ours |\n|---|---|---|---|");
+    println!("| pixgen_art | background removed, cleaned | {:.1} | 1 |", own * 1e3);
+    println!("| of it reading the PNG | | {:.1} | {:.2} |", reading * 1e3, reading / own);
+    peers::large(python, &folder, (128, 128), own);
+}
+
+/// Times the way from a picture of 1024² pixels to a sprite of 128², step by step, the best of five; with other tools
+/// where there is a `python`.
+fn large_picture(python: Option<&str>) {
     let mut random = Random(1);
     let mut sprite = RgbaImage::from_fn(128, 128, |x, y| {
         let is_figure = x.abs_diff(64).pow(2) + y.abs_diff(64).pow(2) < 50 * 50;
@@ -199,6 +238,9 @@ fn large_picture() {
         best(&|| drop(restore(&picture, scale_8).unwrap())),
         best(&|| drop(restore(&picture, GridSize::Unknown).unwrap())),
     );
+    if let Some(python) = python {
+        large_peers(python, &picture);
+    }
 }
 
 /// Draws every case before and after, side by side.
@@ -229,6 +271,9 @@ fn main() {
     let options = options();
     if options.pass_through {
         return pass_through(&options.folder);
+    }
+    if options.large {
+        return large_picture(options.python.as_deref());
     }
     let cases = cases(&options);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
@@ -271,9 +316,6 @@ fn main() {
         imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
     });
     report("nearest of the image crate, size given", &whole);
-    if options.large {
-        large_picture();
-    }
     if let Some(file) = &options.sheet {
         sheet(file, &cases);
     }

@@ -1,27 +1,63 @@
 //! Other tools on the same pictures, through Python.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::degrade::Case;
 use crate::report;
 use crate::score::{Score, score};
 
-/// Runs `peers.py` on the same pictures and scores what it wrote.
-pub fn peers(python: &str, cases: &[Case]) {
+/// Where the pictures for the script are put.
+pub fn empty_folder() -> PathBuf {
     let folder = std::env::current_dir().unwrap().join("target/restore_bench");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// What `peers.py` reports about the pictures in a folder.
+fn run_script(python: &str, folder: &Path, list: &str) -> String {
+    std::fs::write(folder.join("cases.txt"), list).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restore_bench/peers.py");
+    let status = std::process::Command::new(python).arg(script).arg(folder).status().unwrap();
+    assert!(status.success(), "peers.py failed");
+    std::fs::read_to_string(folder.join("peers.txt")).unwrap()
+}
+
+/// Prints the processor time that every tool takes for one picture, `0.png` in `folder`, with its size told; the least of
+/// three, since the first call loads and compiles. Beside it how many times as long as `own_seconds` that is.
+pub fn large(python: &str, folder: &Path, size: (u32, u32), own_seconds: f64) {
+    let mut list = String::new();
+    for number in 0..3 {
+        if number > 0 {
+            std::fs::copy(folder.join("0.png"), folder.join(format!("{number}.png"))).unwrap();
+        }
+        list += &format!("{number} {} {} 1\n", size.0, size.1);
+    }
+    let text = run_script(python, folder, &list);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
+    for version in lines.iter().filter(|line| line[0] == "version") {
+        for cut in ["0", "1"] {
+            let of = lines.iter().filter(|line| line[0] == "time" && line[1] == version[1] && line[3] == cut);
+            let least = of.map(|line| line[4].parse::<f64>().unwrap()).fold(f64::INFINITY, f64::min);
+            if least.is_finite() {
+                let what = if cut == "1" { "background removed" } else { "background kept" };
+                let (name, version) = (version[1].replace('_', " "), version[2]);
+                println!("| {name} {version} | {what} | {:.1} | {:.2} |", least * 1e3, least / own_seconds);
+            }
+        }
+    }
+}
+
+/// Runs `peers.py` on the same pictures and scores what it wrote.
+pub fn peers(python: &str, cases: &[Case]) {
+    let folder = empty_folder();
     let mut list = String::new();
     for (number, case) in cases.iter().enumerate() {
         case.picture.save(folder.join(format!("{number}.png"))).unwrap();
         let (width, height) = case.truth.dimensions();
         list += &format!("{number} {width} {height} {}\n", u8::from(case.background.is_some()));
     }
-    std::fs::write(folder.join("cases.txt"), list).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/restore_bench/peers.py");
-    let status = std::process::Command::new(python).arg(script).arg(&folder).status().unwrap();
-    assert!(status.success(), "peers.py failed");
-    let text = std::fs::read_to_string(folder.join("peers.txt")).unwrap();
+    let text = run_script(python, &folder, &list);
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
     let failed = |row: &(Score, f64)| row.1 == 0.0;
     for version in lines.iter().filter(|line| line[0] == "version") {

@@ -12,7 +12,7 @@ use image::{Rgba, RgbaImage};
 
 use super::Cells;
 use super::pixel as pixel_of;
-use super::vote::{Voter, centrality, mean_alpha, voters};
+use super::vote::{Voter, edge_distance, mean_alpha, voters};
 use crate::oklab::{LANES, Lab, LabRow, distance_squared, weighted_mean};
 
 /// Rounds of 2-means in a cell; more changed no pixel on painted pictures with cells of 8×8.
@@ -38,13 +38,10 @@ pub fn k_centroid(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> RgbaIm
     let mut band = Band::default();
     let mut cell = Cell::default();
     let mut sprite_pixels = sprite.pixels_mut();
-    let across: Vec<Vec<f32>> =
-        cells.columns().iter().map(|range| range.clone().map(|x| centrality(x, range)).collect()).collect();
     for row_range in cells.rows() {
         band.read(image, row_range);
-        let down: Vec<f32> = row_range.clone().map(|y| centrality(y, row_range)).collect();
-        for (range, across) in cells.columns().iter().zip(&across) {
-            let alpha = cell.read(&band, range, across, &down);
+        for range in cells.columns() {
+            let alpha = cell.read(&band, range);
             if let Some(pixel) = sprite_pixels.next() {
                 *pixel = pixel_of(cell.dominant(bias), alpha);
             }
@@ -58,12 +55,14 @@ pub(super) fn favour(outline_bias: f32) -> f32 {
     if outline_bias.is_nan() { 1.0 } else { 1.0 + 2.0 * outline_bias.clamp(0.0, 1.0) }
 }
 
-/// The picture rows of one row of cells, as points.
+/// The picture rows of one row of cells.
 #[derive(Default)]
 struct Band<'a> {
     rows: Vec<&'a [u8]>,
-    labs: Vec<LabRow>,
     is_opaque: bool,
+    /// The least and the greatest of every byte over the rows.
+    low: Vec<u8>,
+    high: Vec<u8>,
 }
 
 impl<'a> Band<'a> {
@@ -72,11 +71,27 @@ impl<'a> Band<'a> {
         let bytes = image.as_raw();
         self.rows.clear();
         self.rows.extend(range.clone().filter_map(|y| bytes.get(y as usize * stride..(y as usize + 1) * stride)));
-        self.labs.resize_with(self.rows.len().max(self.labs.len()), LabRow::default);
-        for (row, lab) in self.rows.iter().zip(&mut self.labs) {
-            lab.read(row);
+        let is_opaque = |row: &&[u8]| row.as_chunks::<4>().0.iter().fold(u8::MAX, |all, p| all & p[3]) == u8::MAX;
+        self.is_opaque = self.rows.iter().all(is_opaque);
+        self.low.clear();
+        self.low.resize(stride, u8::MAX);
+        self.high.clear();
+        self.high.resize(stride, 0);
+        for row in &self.rows {
+            self.low.iter_mut().zip(*row).for_each(|(low, byte)| *low = (*low).min(*byte));
+            self.high.iter_mut().zip(*row).for_each(|(high, byte)| *high = (*high).max(*byte));
         }
-        self.is_opaque = self.rows.iter().all(|row| row.chunks_exact(4).all(|pixel| pixel[3] == u8::MAX));
+    }
+
+    /// The least and the greatest red, green and blue between two columns of bytes.
+    fn bounds(&self, bytes: Range<usize>) -> ([u8; 3], [u8; 3]) {
+        let (mut low, mut high) = ([u8::MAX; 3], [0u8; 3]);
+        let columns = self.low[bytes.clone()].as_chunks::<4>().0.iter().zip(self.high[bytes].as_chunks::<4>().0);
+        for (least, greatest) in columns {
+            low = array::from_fn(|channel| low[channel].min(least[channel]));
+            high = array::from_fn(|channel| high[channel].max(greatest[channel]));
+        }
+        (low, high)
     }
 }
 
@@ -84,9 +99,11 @@ impl<'a> Band<'a> {
 /// whole lanes by the first pixel without weight.
 #[derive(Default)]
 struct Cell {
-    parts: [Vec<f32>; 3],
+    points: LabRow,
     weights: Vec<f32>,
-    rgb: Vec<[u8; 3]>,
+    rgba: Vec<[u8; 4]>,
+    /// Columns and rows of the cell that the weights are for, if all of its pixels are opaque.
+    weighed: Option<[usize; 2]>,
 }
 
 /// Sums over the pixels of a cell: weight, and weight times each part.
@@ -94,63 +111,70 @@ type Sums = [f32; 4];
 
 impl Cell {
     /// Takes the pixels of a cell from its band and returns its alpha.
-    fn read(&mut self, band: &Band<'_>, range: &Range<u32>, across: &[f32], down: &[f32]) -> u8 {
-        self.parts.iter_mut().for_each(Vec::clear);
-        self.weights.clear();
-        self.rgb.clear();
-        let columns = range.start as usize..range.end as usize;
-        let mut alpha_sum = 0u64;
-        for ((row, lab), down) in band.rows.iter().zip(&band.labs).zip(down) {
-            let pixels = row[4 * columns.start..4 * columns.end].chunks_exact(4);
-            if band.is_opaque {
-                for (part, from) in self.parts.iter_mut().zip(&lab.parts) {
-                    part.extend_from_slice(&from[columns.clone()]);
+    fn read(&mut self, band: &Band<'_>, range: &Range<u32>) -> u8 {
+        let [columns, rows] = [range.len(), band.rows.len()];
+        let bytes = 4 * range.start as usize..4 * range.end as usize;
+        let pixels = band.rows.iter().map(|row| row[bytes.clone()].as_chunks::<4>().0);
+        self.rgba.clear();
+        let mut alpha = u8::MAX;
+        if band.is_opaque {
+            for row in pixels {
+                // The commonest width has a copy of fixed size.
+                match <&[[u8; 4]; 8]>::try_from(row) {
+                    Ok(eight) => self.rgba.extend_from_slice(eight),
+                    Err(_) => self.rgba.extend_from_slice(row),
                 }
-                self.weights.extend(across.iter().map(|across| across * down));
-                self.rgb.extend(pixels.map(|pixel| [pixel[0], pixel[1], pixel[2]]));
-                alpha_sum += 255 * columns.len() as u64;
-                continue;
             }
-            for ((pixel, across), x) in pixels.zip(across).zip(columns.clone()) {
-                alpha_sum += u64::from(pixel[3]);
-                if pixel[3] > 0 {
-                    for (part, from) in self.parts.iter_mut().zip(&lab.parts) {
-                        part.push(from[x]);
+            if self.weighed != Some([columns, rows]) {
+                self.weights.clear();
+                let down = (0..rows).map(|y| edge_distance(y, rows));
+                self.weights.extend(down.flat_map(|down| (0..columns).map(move |x| edge_distance(x, columns) * down)));
+                self.weighed = Some([columns, rows]);
+            }
+        } else {
+            self.weights.clear();
+            self.weighed = None;
+            let mut alpha_sum = 0u64;
+            for (y, row) in pixels.enumerate() {
+                for (x, pixel) in row.iter().enumerate() {
+                    alpha_sum += u64::from(pixel[3]);
+                    if pixel[3] > 0 {
+                        let place = edge_distance(x, columns) * edge_distance(y, rows);
+                        self.weights.push(place * f32::from(pixel[3]));
+                        self.rgba.push(*pixel);
                     }
-                    self.weights.push(across * down * f32::from(pixel[3]));
-                    self.rgb.push([pixel[0], pixel[1], pixel[2]]);
                 }
             }
+            alpha = mean_alpha(alpha_sum, columns * rows);
         }
-        let filled = self.rgb.len().next_multiple_of(LANES);
-        if let Some(first) = self.rgb.first().copied() {
-            self.rgb.resize(filled, first);
+        let filled = self.rgba.len().next_multiple_of(LANES);
+        if let Some(first) = self.rgba.first().copied() {
+            self.rgba.resize(filled, first);
             self.weights.resize(filled, 0.0);
-            for part in &mut self.parts {
-                part.resize(filled, part[0]);
-            }
+            let (low, high) = band.bounds(bytes);
+            self.points.read_cell(&self.rgba, low, high);
         }
-        mean_alpha(alpha_sum, columns.len() * down.len())
+        alpha
     }
 
     /// The colour of the heavier group.
     fn dominant(&self, bias: f32) -> Option<[u8; 3]> {
-        self.rgb.first()?;
+        self.rgba.first()?;
         let (low, high) = self.bounds();
         let size = [0, 1, 2].map(|part| high[part] - low[part]);
-        let all = self.sums(&Split { normal: [0.0; 3], offset: f32::NEG_INFINITY });
+        let all = self.sums::<false>(&Split::NONE);
         if distance_squared(low, high) < FLAT_DELTA_E * FLAT_DELTA_E {
-            return self.nearest(mean(all)?, &Split { normal: [0.0; 3], offset: f32::NEG_INFINITY }, true);
+            return self.nearest::<false>(mean(all)?, &Split::NONE, true);
         }
         let widest = widest(size);
         let mut split = Split { normal: [0.0; 3], offset: (low[widest] + high[widest]) / 2.0 };
         split.normal[widest] = 1.0;
-        let mut second = self.sums(&split);
+        let mut second = self.sums::<true>(&split);
         let rest = |second: Sums| [0, 1, 2, 3].map(|index: usize| all[index] - second[index]);
         for _ in 1..ROUNDS {
             let (Some(a), Some(b)) = (mean(rest(second)), mean(second)) else { break };
             let next = Split::between(a, b);
-            let sums = self.sums(&next);
+            let sums = self.sums::<true>(&next);
             let is_same = sums == second;
             (split, second) = (next, sums);
             if is_same {
@@ -162,19 +186,17 @@ impl Cell {
             (Some(a), Some(b)) => outweighs((a, first[0]), (b, second[0]), bias),
             (a, _) => a.is_none(),
         };
-        self.nearest(mean(if second_wins { second } else { first })?, &split, second_wins)
+        self.nearest::<true>(mean(if second_wins { second } else { first })?, &split, second_wins)
     }
 
     /// The least and the greatest of every part.
     fn bounds(&self) -> (Lab, Lab) {
         let mut bounds = ([0.0; 3], [0.0; 3]);
-        for (part, values) in self.parts.iter().enumerate() {
+        for (part, values) in self.points.parts.iter().enumerate() {
             let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
             for values in values.as_chunks::<LANES>().0 {
-                for lane in 0..LANES {
-                    low[lane] = if values[lane] < low[lane] { values[lane] } else { low[lane] };
-                    high[lane] = if values[lane] > high[lane] { values[lane] } else { high[lane] };
-                }
+                low = array::from_fn(|lane| if values[lane] < low[lane] { values[lane] } else { low[lane] });
+                high = array::from_fn(|lane| if values[lane] > high[lane] { values[lane] } else { high[lane] });
             }
             bounds.0[part] = low.into_iter().fold(f32::INFINITY, f32::min);
             bounds.1[part] = high.into_iter().fold(f32::NEG_INFINITY, f32::max);
@@ -182,15 +204,16 @@ impl Cell {
         bounds
     }
 
-    /// Sums over the pixels on the far side of a split.
-    fn sums(&self, split: &Split) -> Sums {
+    /// Sums over the pixels on the far side of a split, or over all of them.
+    fn sums<const IS_SPLIT: bool>(&self, split: &Split) -> Sums {
         let mut sums = [[0.0f32; LANES]; 4];
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        let [l, a, b] = [&self.points.parts[0], &self.points.parts[1], &self.points.parts[2]]
+            .map(|part| part.as_chunks::<LANES>().0);
         for (((l, a), b), weights) in l.iter().zip(a).zip(b).zip(self.weights.as_chunks::<LANES>().0) {
             // Short loops of one kind each: the compiler makes vectors of these, and not of one long one.
             let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
             let weight: [f32; LANES] =
-                array::from_fn(|lane| if side[lane] > split.offset { weights[lane] } else { 0.0 });
+                array::from_fn(|lane| if !IS_SPLIT || side[lane] > split.offset { weights[lane] } else { 0.0 });
             let [total, lightness, green_red, blue_yellow] = &mut sums;
             (0..LANES).for_each(|lane| total[lane] += weight[lane]);
             (0..LANES).for_each(|lane| lightness[lane] += weight[lane] * l[lane]);
@@ -200,25 +223,24 @@ impl Cell {
         sums.map(|lanes| lanes.iter().sum())
     }
 
-    /// The colour of the pixel that lies nearest to `center`, of those on one side of a split.
-    fn nearest(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
+    /// The colour of the pixel that lies nearest to `center`, of those on one side of a split or of all of them.
+    fn nearest<const IS_SPLIT: bool>(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
         // The least of every lane and where it is; the lanes are compared at the end.
         let (mut least, mut places) = ([f32::INFINITY; LANES], [0u32; LANES]);
-        let [l, a, b] = [&self.parts[0], &self.parts[1], &self.parts[2]].map(|part| part.as_chunks::<LANES>().0);
+        let [l, a, b] = [&self.points.parts[0], &self.points.parts[1], &self.points.parts[2]]
+            .map(|part| part.as_chunks::<LANES>().0);
         for (place, ((l, a), b)) in (0u32..).zip(l.iter().zip(a).zip(b)) {
             let side: [f32; LANES] = array::from_fn(|lane| split.side([l[lane], a[lane], b[lane]]));
             let distance: [f32; LANES] = array::from_fn(|lane| distance_squared([l[lane], a[lane], b[lane]], center));
+            let is_member = |lane: usize| !IS_SPLIT || (side[lane] > split.offset) == is_second;
             let distance: [f32; LANES] =
-                array::from_fn(
-                    |lane| {
-                        if (side[lane] > split.offset) == is_second { distance[lane] } else { f32::INFINITY }
-                    },
-                );
+                array::from_fn(|lane| if is_member(lane) { distance[lane] } else { f32::INFINITY });
             places = array::from_fn(|lane| if distance[lane] < least[lane] { place } else { places[lane] });
             least = array::from_fn(|lane| if distance[lane] < least[lane] { distance[lane] } else { least[lane] });
         }
-        let found = (0..LANES).map(|lane| (least[lane], self.rgb.get(places[lane] as usize * LANES + lane)));
-        found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).and_then(|(_, rgb)| rgb.copied())
+        let found = (0..LANES).map(|lane| (least[lane], self.rgba.get(places[lane] as usize * LANES + lane)));
+        let found = found.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.and_then(|(_, pixel)| pixel.map(|[r, g, b, _]| [*r, *g, *b]))
     }
 }
 
@@ -229,6 +251,9 @@ struct Split {
 }
 
 impl Split {
+    /// No plane: everything lies on its far side.
+    const NONE: Self = Self { normal: [0.0; 3], offset: f32::NEG_INFINITY };
+
     /// The plane in the middle of two points; the second lies on its far side.
     fn between(first: Lab, second: Lab) -> Self {
         let normal = [0, 1, 2].map(|part| second[part] - first[part]);

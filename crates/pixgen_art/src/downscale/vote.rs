@@ -33,8 +33,13 @@ pub(super) fn voters(image: &RgbaImage, columns: Range<u32>, rows: Range<u32>) -
 
 /// Weight of a column or row of a cell: its distance to the nearer edge. Painted edges are soft and wander, so that the
 /// middle says more.
-pub(super) fn centrality(at: u32, range: &Range<u32>) -> f32 {
-    (at - range.start + 1).min(range.end - at) as f32
+fn centrality(at: u32, range: &Range<u32>) -> f32 {
+    edge_distance((at - range.start) as usize, range.len())
+}
+
+/// As [`centrality`], for a column or row counted from the start of the cell.
+pub(super) fn edge_distance(at: usize, count: usize) -> f32 {
+    (at + 1).min(count - at) as f32
 }
 
 /// The mean of a cell's alpha, rounded.

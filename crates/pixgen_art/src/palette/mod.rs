@@ -362,11 +362,16 @@ fn groups_alike(swatches: &[Swatch], threshold: f32) -> Vec<Vec<&Swatch>> {
     let mut groups: Vec<Vec<&Swatch>> = Vec::new();
     // Founders by grid cell: with cells as wide as the threshold, only 27 of them can hold a match.
     let mut grid: HashMap<[i32; 3], Vec<usize>, BuildHasherDefault<ColorHasher>> = HashMap::default();
+    // Nearly all of the 27 are empty, which a few bits tell without a search in the map.
+    let mut is_used = vec![false; 1 << 13];
+    let spot = |[l, a, b]: [i32; 3]| {
+        (l.wrapping_mul(1) ^ a.wrapping_mul(45) ^ b.wrapping_mul(1013)).cast_unsigned() as usize & 0x1fff
+    };
     for swatch in swatches {
         let [l, a, b] = cell(swatch.lab);
         let around =
             (l - 1..=l + 1).flat_map(|l| (a - 1..=a + 1).flat_map(move |a| (b - 1..=b + 1).map(move |b| [l, a, b])));
-        let candidates = around.filter_map(|cell| grid.get(&cell)).flatten();
+        let candidates = around.filter(|cell| is_used[spot(*cell)]).filter_map(|cell| grid.get(&cell)).flatten();
         let best = candidates
             .map(|index| (distance_squared(founders[*index], swatch.lab), *index))
             .filter(|(distance, _)| *distance < threshold * threshold)
@@ -374,6 +379,7 @@ fn groups_alike(swatches: &[Swatch], threshold: f32) -> Vec<Vec<&Swatch>> {
         match best {
             Some((_, index)) => groups[index].push(swatch),
             None => {
+                is_used[spot([l, a, b])] = true;
                 grid.entry([l, a, b]).or_default().push(founders.len());
                 founders.push(swatch.lab);
                 groups.push(vec![swatch]);
