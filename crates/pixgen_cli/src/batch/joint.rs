@@ -13,7 +13,7 @@ use crate::drawing::load_png;
 use crate::exit::usage;
 use crate::names::{make_folder, write_over_from};
 use crate::palettes;
-use crate::png_text::with_look;
+use crate::png_text::with_request;
 
 /// The palette of a batch.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl JointPalette {
         let png = std::fs::read(raw).with_context(|| format!("reading {}", raw.display()))?;
         let sprite = self.palette.apply(&load_png(raw)?);
         let colors = self.palette.colors().iter().copied().map(HexColor).collect();
-        let png = with_look(&png, &sprite, |look| look.palette = PaletteSource::Colors(colors))?;
+        let png = with_request(&png, &sprite, |request| request.pixel_art.palette = PaletteSource::Colors(colors))?;
         Ok((png, sprite))
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use pixgen_api::{Kind, Request};
+use pixgen_api::{Kind, ModelRef, Request};
 use pixgen_engine::{Bake, recipe_hash};
 
 use crate::batch::format::{self, Entry, Format};
@@ -99,8 +99,8 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         printer.note(&format!("{drawn_before} of {} sprites were there already", items.len()));
     }
     let mut items = items;
-    let failures =
-        batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs(&arguments, context, &open)?)?;
+    let jobs = jobs(&arguments, context, &items, &open)?;
+    let failures = batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs)?;
     if let Some(joint) = &mut joint {
         batch.colour_jointly(joint, &mut journal, &mut items, &failures, context)?;
     }
@@ -108,10 +108,11 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
 }
 
 /// Threads that draw.
-fn jobs(arguments: &Arguments, context: &Context, open: &[usize]) -> anyhow::Result<usize> {
+fn jobs(arguments: &Arguments, context: &Context, items: &[Item], open: &[usize]) -> anyhow::Result<usize> {
     let said = arguments.jobs.map_or_else(|| context.settings.number("jobs"), |jobs| Ok(Some(jobs)))?;
     let has_gpu = cfg!(any(feature = "cuda", feature = "metal"));
-    let is_small = arguments.options.settings.model.as_deref().or(context.settings.chosen("model")).is_none();
+    // Each engine holds a model of its own: only the embedded one is small enough to be held many times.
+    let is_small = open.iter().all(|index| items[*index].request.model == ModelRef::Embedded);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let by_itself = if is_small && !has_gpu { cores } else { 1 };
     let jobs = said.map_or(by_itself, |jobs| jobs as usize);

@@ -98,7 +98,7 @@ impl Grid {
                     checkered(&mut picture, x, y, sprite.width() * factor, sprite.height() * factor, factor);
                     imageops::overlay(&mut picture, &enlarge(sprite, factor)?, x.into(), y.into());
                 }
-                None => text::write(&mut picture, x, y, "failed", INK),
+                None => text::write(&mut picture, x, y, "missing", INK),
             }
             lines(&mut picture, x, y + edge + 2, &cell.label);
         }
