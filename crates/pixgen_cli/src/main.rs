@@ -169,7 +169,14 @@ fn main() -> ExitCode {
         }
     };
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(exit) => match printer.lost_output() {
+            Some(error) => {
+                let error = anyhow::Error::new(error).context("writing to stdout");
+                printer.error(&format!("{error:#}"), Exit::Failure);
+                Exit::Failure.into()
+            }
+            None => exit.into(),
+        },
         Err(error) => {
             let exit = Exit::of(&error);
             printer.error(&format!("{error:#}{}", hint(&error)), exit);

@@ -134,7 +134,15 @@ impl FileSet {
 /// # Errors
 /// When the folder cannot be made or the disk refuses.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
-    let temporary = temporary_with(path, bytes)?;
+    write_new_from(folder_of(path), path, bytes)
+}
+
+/// The same by way of `work`, a folder on the same disk: what a kill leaves there is known to be the caller's own.
+///
+/// # Errors
+/// When a folder cannot be made or the disk refuses.
+pub(crate) fn write_new_from(work: &Path, path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    let temporary = temporary_in(work, path, bytes)?;
     match temporary.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -147,15 +155,28 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
 /// # Errors
 /// When the folder cannot be made or the disk refuses.
 pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let temporary = temporary_with(path, bytes)?;
+    write_over_from(folder_of(path), path, bytes)
+}
+
+/// The same by way of `work`, a folder on the same disk.
+///
+/// # Errors
+/// When a folder cannot be made or the disk refuses.
+pub(crate) fn write_over_from(work: &Path, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let temporary = temporary_in(work, path, bytes)?;
     temporary.persist(path).map_err(|error| error.error).with_context(|| format!("writing {}", path.display()))?;
     Ok(())
 }
 
-/// A temporary file beside `path`, so that it can be renamed.
-fn temporary_with(path: &Path, bytes: &[u8]) -> anyhow::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folder(folder)?;
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A temporary file in `work`, about to be renamed to `path`.
+fn temporary_in(work: &Path, path: &Path, bytes: &[u8]) -> anyhow::Result<tempfile::NamedTempFile> {
+    make_folder(folder_of(path))?;
+    make_folder(work)?;
     let writing = || format!("writing {}", path.display());
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY_PREFIX);
@@ -164,7 +185,7 @@ fn temporary_with(path: &Path, bytes: &[u8]) -> anyhow::Result<tempfile::NamedTe
         // What the umask makes of it, as for any other file; temporary files are private otherwise.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder).with_context(writing)?;
+    let mut file = builder.tempfile_in(work).with_context(writing)?;
     file.write_all(bytes).with_context(writing)?;
     // A name must never stand for bytes that a power cut can still take.
     file.as_file().sync_data().with_context(writing)?;
@@ -189,17 +210,6 @@ pub(crate) fn write_numbered(path: &Path, bytes: &[u8]) -> anyhow::Result<PathBu
         }
     }
     anyhow::bail!("no free name beside {}", path.display())
-}
-
-/// Removes temporary files that a killed run left in a folder. Only for a folder that no other run writes to.
-pub(crate) fn sweep(folder: &Path) {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX)) {
-        if entry.path().is_file() {
-            // One that cannot be removed does no harm.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

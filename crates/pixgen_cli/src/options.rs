@@ -63,10 +63,10 @@ pub(crate) struct DrawOptions {
     #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
     pub(crate) from: Option<PathBuf>,
     /// How much of the picture is drawn anew, 0 to 1 [default: 0.6].
-    #[arg(long, value_name = "SHARE", requires = "from", help_heading = "Start from a picture")]
+    #[arg(long, value_name = "SHARE", help_heading = "Start from a picture")]
     pub(crate) strength: Option<f32>,
     /// Draw anew only where this picture is white.
-    #[arg(long, value_name = "IMAGE", requires = "from", help_heading = "Start from a picture")]
+    #[arg(long, value_name = "IMAGE", help_heading = "Start from a picture")]
     pub(crate) mask: Option<PathBuf>,
 }
 
@@ -110,6 +110,9 @@ impl DrawOptions {
         let mut arguments = Vec::new();
         for (key, value) in pairs {
             let name = key.trim().replace('_', "-").to_lowercase();
+            if name == "device" {
+                return Err(usage("the device is the whole command's: say --device, or set DGX_PIXELS_DEVICE"));
+            }
             if !known.contains(&name) {
                 let hint = nearest(&name, known.iter().map(String::as_str));
                 let hint = hint.map_or_else(|| known.join(", "), |name| format!("did you mean \"{name}\"?"));
@@ -147,8 +150,8 @@ impl DrawOptions {
         }
     }
 
-    /// The request that these options make of a kind and a prompt. Options win over the style, the style over the
-    /// settings and those over the recipe.
+    /// The request that these options make of a kind and a prompt. Options win over the style that was asked for, the
+    /// style over the recipe and that over the settings: a recipe draws the same sprite whoever has set what.
     ///
     /// # Errors
     /// A name that is not known, a file that cannot be read, or a number out of range.
@@ -163,7 +166,8 @@ impl DrawOptions {
             None => Request::default(),
         };
         let settings = &surroundings.settings;
-        let style = self.settings.style.as_deref().or(settings.chosen("style"));
+        let setting = |name| settings.chosen(name).filter(|_| self.recipe.is_none());
+        let style = self.settings.style.as_deref().or(setting("style"));
         let style = style.map(|name| surroundings.styles.find(name)).transpose()?;
         let mut options = self.clone();
         if let Some(style) = &style {
@@ -176,13 +180,15 @@ impl DrawOptions {
         if let Some(words) = &options.negative_prompt {
             request.negative_prompt.clone_from(words);
         }
-        if let Some(model) = options.settings.model.as_deref().or(settings.chosen("model")) {
+        if let Some(model) = options.settings.model.as_deref().or(setting("model")) {
             request.model = surroundings.model(model)?;
         }
-        if let Some(size_px) = options.settings.size.map_or_else(|| settings.number("size"), |size| Ok(Some(size)))? {
+        let size_setting = || if self.recipe.is_none() { settings.number("size") } else { Ok(None) };
+        if let Some(size_px) = options.settings.size.map_or_else(size_setting, |size| Ok(Some(size)))? {
             request.size_px = size_px;
         }
-        if let Some(style) = &style {
+        // The words of a recipe are as they were drawn, with those of their style.
+        if let Some(style) = style.as_ref().filter(|_| prompt.is_some() || self.recipe.is_none()) {
             style.dress(&mut request);
         }
         request.seed = options.seed.or(request.seed);
@@ -216,6 +222,11 @@ impl DrawOptions {
         }
         if let Some(path) = &self.mask {
             request.mask = Some(there(path)?);
+        }
+        for (flag, is_said) in [("strength", self.strength.is_some()), ("mask", self.mask.is_some())] {
+            if is_said && request.init_image.is_none() {
+                return Err(usage(format!("{flag} needs a picture to start from: say --from IMAGE too")));
+            }
         }
         request.strength = self.strength.or(request.strength);
         request.clip_skip = self.clip_skip.unwrap_or(request.clip_skip);
@@ -295,6 +306,7 @@ mod tests {
             (("size", "big"), "invalid value 'big' for 'size <PX>'"),
             (("dither", "bayer3"), "bayer2"),
             (("outline", "red"), "expected keep, remove"),
+            (("device", "cpu"), "say --device"),
             (("background", "#12"), "six hexadecimal digits"),
         ] {
             let error = DrawOptions::from_pairs([pair]).unwrap_err().to_string();

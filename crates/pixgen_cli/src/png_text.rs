@@ -4,10 +4,26 @@ use std::io::Cursor;
 
 use anyhow::Context;
 use image::RgbaImage;
-use pixgen_api::{PixelArt, Request};
+use pixgen_api::Request;
+use pixgen_engine::{Bake, EngineError, bake_of};
 
 /// The chunk that holds the request.
 const REQUEST: &str = "pixgen_request";
+
+/// How every PNG begins.
+const SIGNATURE: &[u8] = b"\x89PNG";
+
+/// What the picture under a sprite's name is to the sprite's request. What is no PNG was not drawn here, whatever its
+/// file is called; only an empty file is nobody's work.
+///
+/// # Errors
+/// When it begins as a PNG and is damaged, or holds nothing.
+pub(crate) fn bake_in(bytes: &[u8], request: &Request) -> Result<Bake, EngineError> {
+    if !bytes.is_empty() && !bytes.starts_with(SIGNATURE) {
+        return Ok(Bake::ByHand);
+    }
+    bake_of(bytes, request)
+}
 
 /// The text chunks of a PNG, in their order.
 ///
@@ -51,15 +67,19 @@ pub(crate) fn encode(image: &RgbaImage, texts: &[(String, String)]) -> anyhow::R
     Ok(bytes)
 }
 
-/// The PNG with other pixels; everything that it says about itself stays, but for the look in its request.
+/// The PNG with other pixels; everything that it says about itself stays, but for what changes in its request.
 ///
 /// # Errors
 /// When the bytes are no PNG, or its request is damaged.
-pub(crate) fn with_look(png: &[u8], image: &RgbaImage, change: impl FnOnce(&mut PixelArt)) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn with_request(
+    png: &[u8],
+    image: &RgbaImage,
+    change: impl FnOnce(&mut Request),
+) -> anyhow::Result<Vec<u8>> {
     let mut texts = texts(png)?;
     if let Some((_, text)) = texts.iter_mut().find(|(keyword, _)| keyword == REQUEST) {
         let mut request: Request = ron::from_str(text).context("reading the sprite's request")?;
-        change(&mut request.pixel_art);
+        change(&mut request);
         *text = ron::to_string(&request)?;
     }
     encode(image, &texts)
@@ -80,7 +100,7 @@ mod tests {
         let png = encode(&RgbaImage::new(2, 2), &said).unwrap();
         assert_eq!(texts(&png).unwrap(), said);
         let red = RgbaImage::from_pixel(3, 1, Rgba([255, 0, 0, 255]));
-        let changed = with_look(&png, &red, |look| look.palette = PaletteSource::Auto).unwrap();
+        let changed = with_request(&png, &red, |request| request.pixel_art.palette = PaletteSource::Auto).unwrap();
         assert_eq!(image::load_from_memory(&changed).unwrap().to_rgba8(), red);
         let texts = texts(&changed).unwrap();
         assert_eq!(texts[0], said[0]);

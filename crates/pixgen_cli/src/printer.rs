@@ -17,6 +17,8 @@ pub(crate) struct Printer {
     colors: bool,
     progress: Progress,
     stdout_is_closed: Cell<bool>,
+    /// Why data was lost.
+    lost: RefCell<Option<io::Error>>,
     /// Warnings that were printed.
     warned: RefCell<HashSet<String>>,
 }
@@ -58,6 +60,7 @@ impl Printer {
             colors: color.is_on(),
             progress,
             stdout_is_closed: Cell::new(false),
+            lost: RefCell::default(),
             warned: RefCell::default(),
         }
     }
@@ -84,9 +87,21 @@ impl Printer {
 
     fn put(&self, text: &str) {
         // Whoever reads has read enough (`| head`): drawing goes on, the files are what matters.
-        if !self.stdout_is_closed.get() && writeln!(io::stdout(), "{text}").is_err() {
-            self.stdout_is_closed.set(true);
+        if self.stdout_is_closed.get() {
+            return;
         }
+        let mut stdout = io::stdout();
+        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            self.stdout_is_closed.set(true);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                *self.lost.borrow_mut() = Some(error);
+            }
+        }
+    }
+
+    /// Why some data did not reach stdout, if its reader did not leave by itself: a full disk, mostly.
+    pub(crate) fn lost_output(&self) -> Option<io::Error> {
+        self.lost.take()
     }
 
     /// An event for `--json`; nothing otherwise.

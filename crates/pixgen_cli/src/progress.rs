@@ -59,12 +59,14 @@ impl Progress {
 struct Log {
     started: Instant,
     last: Instant,
+    /// Parts that were done before.
+    skipped: u64,
 }
 
 impl Log {
     fn new() -> Self {
         let now = Instant::now();
-        Self { started: now, last: now }
+        Self { started: now, last: now, skipped: 0 }
     }
 }
 
@@ -82,6 +84,7 @@ impl Bar {
     pub(crate) fn skip(&self, parts: u64) {
         self.bar.set_position(parts);
         self.bar.reset_eta();
+        self.log.borrow_mut().skipped = parts;
     }
 
     /// Parts done so far.
@@ -107,7 +110,7 @@ impl Bar {
         }
         log.last = Instant::now();
         let (done, length) = (self.bar.position(), self.bar.length().unwrap_or_default());
-        let line = log_line(&self.name, done, length, log.started.elapsed());
+        let line = log_line(&self.name, done, log.skipped, length, log.started.elapsed());
         // A closed stderr has nobody to tell it to.
         let _ = writeln!(io::stderr(), "{line}");
     }
@@ -120,8 +123,9 @@ impl Drop for Bar {
 }
 
 /// `drawing: 120 of 500, about 95 s left`.
-fn log_line(name: &str, done: u64, length: u64, elapsed: Duration) -> String {
-    let left = (done > 0).then(|| elapsed.as_secs_f64() / done as f64 * length.saturating_sub(done) as f64);
+fn log_line(name: &str, done: u64, skipped: u64, length: u64, elapsed: Duration) -> String {
+    let drawn = done.saturating_sub(skipped);
+    let left = (drawn > 0).then(|| elapsed.as_secs_f64() / drawn as f64 * length.saturating_sub(done) as f64);
     let left = left.map(|seconds| format!(", about {seconds:.0} s left")).unwrap_or_default();
     format!("{name}: {done} of {length}{left}")
 }
@@ -133,8 +137,10 @@ mod tests {
     #[test]
     fn a_log_line_says_what_is_left() {
         let seconds = Duration::from_secs(30);
-        assert_eq!(log_line("drawing", 100, 400, seconds), "drawing: 100 of 400, about 90 s left");
-        assert_eq!(log_line("drawing", 0, 400, seconds), "drawing: 0 of 400");
-        assert_eq!(log_line("drawing", 9, 3, seconds), "drawing: 9 of 3, about 0 s left");
+        assert_eq!(log_line("drawing", 100, 0, 400, seconds), "drawing: 100 of 400, about 90 s left");
+        assert_eq!(log_line("drawing", 0, 0, 400, seconds), "drawing: 0 of 400");
+        let resumed = log_line("drawing", 350, 340, 400, seconds);
+        assert_eq!(resumed, "drawing: 350 of 400, about 150 s left", "what was done before took no time");
+        assert_eq!(log_line("drawing", 9, 0, 3, seconds), "drawing: 9 of 3, about 0 s left");
     }
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{names, run, stderr};
+use common::{command, names, run, stderr};
 
 #[test]
 fn mistakes_are_answered_with_a_sentence() {
@@ -14,6 +14,7 @@ fn mistakes_are_answered_with_a_sentence() {
     file("broken.hex", "ff0000\nred\n");
     file("lines.txt", "a key\na sword | sise=16\n");
     file("big.txt", "a key\na sword | size=7\n");
+    file("device.txt", "a key | device=cpu\n");
     file("empty.txt", "# nothing\n");
     file("broken.sprite.ron", "(promt: \"x\")");
     file("config.toml", "stlye = \"8bit\"\n");
@@ -55,6 +56,14 @@ fn mistakes_are_answered_with_a_sentence() {
         ("batch big.txt".into(), "big.txt: line 2: size_px is 7"),
         ("batch empty.txt".into(), "holds no prompt"),
         ("batch no-picture.png --jobs=0".into(), "jobs is 0"),
+        (item("--strength=0.5"), "strength needs a picture to start from: say --from"),
+        ("batch device.txt".into(), "device.txt: line 1: the device is the whole command's: say --device"),
+        ("batch a-list --joint-palette=1".into(), "joint-palette is 1, expected 2 to 256"),
+        ("generate-tileset --prompt=x --tries=0".into(), "tries is 0, expected 1 or more"),
+        ("generate-tileset --prompt=x --floor=100000".into(), "floor is 100000, expected 1 to 512 for tiles of 32 px"),
+        ("generate-animation --prompt=x --gif-scale=0".into(), "gif-scale is 0, expected 1 to"),
+        ("generate-animation --prompt=x --gif-scale=4000".into(), "gif-scale is 4000, expected 1 to"),
+        ("compare x --seed=1 --seeds=2,3".into(), "cannot be used with"),
         ("bake nowhere".into(), "nowhere is no folder"),
         ("info no-picture.png".into(), "no-picture.png: "),
         ("models add x nowhere".into(), "nowhere does not exist"),
@@ -87,6 +96,17 @@ fn no_space_is_said_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("File too large"), "{error}");
     assert!(!folder.path().join("output").exists() || names(&folder.path().join("output")).is_empty());
+}
+
+/// Data that did not arrive is a failure: a script would take half a list for the whole.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stdout_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command(folder.path(), &["palettes", "list"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("writing to stdout: No space left"), "{}", stderr(&output));
 }
 
 /// stdout that nobody reads is no reason to stop.

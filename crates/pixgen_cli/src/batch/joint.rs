@@ -11,30 +11,40 @@ use pixgen_art::palette::format::Format;
 
 use crate::drawing::load_png;
 use crate::exit::usage;
-use crate::names::{make_folder, write_over};
+use crate::names::{make_folder, write_over_from};
 use crate::palettes;
-use crate::png_text::with_look;
+use crate::png_text::with_request;
 
 /// The palette of a batch.
 #[derive(Debug)]
 pub(crate) struct JointPalette {
     folder: PathBuf,
+    /// Where files are begun.
+    work: PathBuf,
     colors: u32,
     palette: Palette,
 }
 
 impl JointPalette {
-    /// A palette of at most `colors` colours, with its files in `data`.
+    /// Whether there can be such a palette.
     ///
     /// # Errors
-    /// When the number is out of range, or the folder cannot be made.
-    pub(crate) fn new(data: &Path, colors: u32) -> anyhow::Result<Self> {
-        if !(MIN_COLORS..=MAX_COLORS).contains(&colors) {
-            return Err(usage(format!("joint-palette is {colors}, expected {MIN_COLORS} to {MAX_COLORS}")));
+    /// When the number of colours is out of range.
+    pub(crate) fn check(colors: u32) -> anyhow::Result<()> {
+        if (MIN_COLORS..=MAX_COLORS).contains(&colors) {
+            return Ok(());
         }
+        Err(usage(format!("joint-palette is {colors}, expected {MIN_COLORS} to {MAX_COLORS}")))
+    }
+
+    /// A palette of at most `colors` colours, with its files in `data`; they are begun in `work`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub(crate) fn new(data: &Path, work: &Path, colors: u32) -> anyhow::Result<Self> {
         let folder = data.join("raw");
         make_folder(&folder)?;
-        Ok(Self { folder, colors, palette: Palette::default() })
+        Ok(Self { folder, work: work.to_owned(), colors, palette: Palette::default() })
     }
 
     /// Where a sprite waits.
@@ -57,7 +67,7 @@ impl JointPalette {
         let sprites: Vec<RgbaImage> = waiting.map(|raw| load_png(&raw)).collect::<Result<_, _>>()?;
         self.palette = Palette::reduced_jointly(&sprites, self.colors);
         if !self.palette.is_empty() {
-            write_over(&file, &Format::Hex.write(self.palette.colors())?)?;
+            write_over_from(&self.work, &file, &Format::Hex.write(self.palette.colors())?)?;
         }
         Ok(())
     }
@@ -70,7 +80,7 @@ impl JointPalette {
         let png = std::fs::read(raw).with_context(|| format!("reading {}", raw.display()))?;
         let sprite = self.palette.apply(&load_png(raw)?);
         let colors = self.palette.colors().iter().copied().map(HexColor).collect();
-        let png = with_look(&png, &sprite, |look| look.palette = PaletteSource::Colors(colors))?;
+        let png = with_request(&png, &sprite, |request| request.pixel_art.palette = PaletteSource::Colors(colors))?;
         Ok((png, sprite))
     }
 }

@@ -26,6 +26,16 @@ pub(crate) struct Decision {
     pub(crate) seed: u64,
 }
 
+/// A line of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    /// A sprite's name and seed.
+    Decision(Decision),
+    /// The colours of the palette that all sprites share; 0 if they share none.
+    JointPalette { joint_palette: u32 },
+}
+
 /// The journal of one batch file in one output folder. While it is open no other run can open it.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -36,6 +46,8 @@ pub(crate) struct Journal {
     taken: HashSet<String>,
     /// The last number that was given to a name.
     numbers: HashMap<String, u32>,
+    /// The colours of the palette that all sprites share, 0 without one; `None` before the first run.
+    joint_palette: Option<u32>,
 }
 
 /// What a sprite of the batch is before anything is decided.
@@ -74,16 +86,74 @@ impl Journal {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).with_context(opening)?;
         file.seek(SeekFrom::End(0)).with_context(opening)?;
-        let mut decisions = HashMap::new();
-        let mut taken = HashSet::new();
+        let mut decisions: HashMap<String, Decision> = HashMap::new();
+        let mut owners: HashMap<String, String> = HashMap::new();
+        let mut joint_palette = None;
         for (number, line) in (1..).zip(text[..whole].lines()) {
-            let decision: Decision = serde_json::from_str(line).with_context(|| {
+            let line = serde_json::from_str(line).with_context(|| {
                 format!("{} line {number} is damaged: remove the file to begin anew", path.display())
             })?;
-            taken.insert(decision.name.clone());
+            let decision = match line {
+                Line::Decision(decision) => decision,
+                Line::JointPalette { joint_palette: colors } => {
+                    joint_palette = Some(colors);
+                    continue;
+                }
+            };
+            // A name is only given again after it was released: the sprite that had it before holds it no longer.
+            let before = owners.insert(decision.name.clone(), decision.key.clone());
+            if let Some(before) = before.filter(|before| *before != decision.key)
+                && decisions.get(&before).is_some_and(|held| held.name == decision.name)
+            {
+                decisions.remove(&before);
+            }
             decisions.insert(decision.key.clone(), decision);
         }
-        Ok(Self { file, path, folder: folder.to_owned(), decisions, taken, numbers: HashMap::new() })
+        let mut journal = Self {
+            file,
+            path,
+            folder: folder.to_owned(),
+            decisions,
+            taken: HashSet::new(),
+            numbers: HashMap::new(),
+            joint_palette,
+        };
+        journal.count_taken();
+        Ok(journal)
+    }
+
+    /// The names that are held by a sprite.
+    fn count_taken(&mut self) {
+        self.taken = self.decisions.values().map(|decision| decision.name.clone()).collect();
+        self.numbers.clear();
+    }
+
+    /// Keeps whether the sprites share a palette, and of how many colours: half a batch in other colours is none.
+    ///
+    /// # Errors
+    /// When an earlier run kept something else, or the disk refuses.
+    pub(crate) fn keep_joint_palette(&mut self, colors: Option<u32>) -> anyhow::Result<()> {
+        let flag = |colors: u32| match colors {
+            0 => "without --joint-palette".to_owned(),
+            colors => format!("with --joint-palette {colors}"),
+        };
+        let colors = colors.unwrap_or(0);
+        match self.joint_palette {
+            Some(kept) if kept == colors => Ok(()),
+            Some(kept) => Err(usage(format!(
+                "this batch was begun {} in {}: run it so again, or write elsewhere with --output to draw it {}",
+                flag(kept),
+                self.folder.display(),
+                flag(colors)
+            ))),
+            None => {
+                let mut text = serde_json::to_string(&Line::JointPalette { joint_palette: colors })?;
+                text.push('\n');
+                self.append(&text)?;
+                self.joint_palette = Some(colors);
+                Ok(())
+            }
+        }
     }
 
     /// Decides what is not decided yet, and keeps it for good before it returns.
@@ -118,12 +188,12 @@ impl Journal {
             let is_gone = !keys.contains(decision.key.as_str()) && decision.key != CONTACT_SHEET;
             is_gone && !self.folder.join(format!("{}.png", decision.name)).exists()
         };
-        let lost: Vec<_> = self.decisions.values().filter(|decision| is_lost(decision)).cloned().collect();
-        for decision in lost {
-            self.decisions.remove(&decision.key);
-            self.taken.remove(&decision.name);
+        let lost: Vec<_> =
+            self.decisions.values().filter(|decision| is_lost(decision)).map(|decision| decision.key.clone()).collect();
+        for key in lost {
+            self.decisions.remove(&key);
         }
-        self.numbers.clear();
+        self.count_taken();
     }
 
     /// Another name for a sprite whose name somebody else took.
@@ -200,5 +270,35 @@ mod tests {
             .map(|d| d.name)
             .collect();
         assert_eq!(names, ["potion-3", "key"]);
+    }
+
+    #[test]
+    fn a_name_that_was_given_again_is_held_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join(".items.batch");
+        let run = |wishes: &[Wish]| {
+            let mut journal = Journal::open(&data, folder.path()).unwrap();
+            journal.release(wishes);
+            let decided = journal.decide(wishes, || 1).unwrap();
+            decided.into_iter().map(|decision| decision.name).collect::<Vec<_>>()
+        };
+        let [a, b, c] = ["a", "b", "c"].map(|key| wish(key, "x"));
+        assert_eq!(run(std::slice::from_ref(&a)), ["x"]);
+        assert_eq!(run(std::slice::from_ref(&b)), ["x"], "a is gone and was never drawn");
+        assert_eq!(run(&[b.clone(), c.clone()]), ["x", "x-2"]);
+        assert_eq!(run(&[a, b, c]), ["x-3", "x", "x-2"], "a comes back");
+    }
+
+    #[test]
+    fn the_palette_of_a_batch_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join(".items.batch");
+        let keep = |colors| Journal::open(&data, folder.path()).unwrap().keep_joint_palette(colors);
+        keep(Some(12)).unwrap();
+        keep(Some(12)).unwrap();
+        for (other, expected) in [(None, "it without --joint-palette"), (Some(8), "it with --joint-palette 8")] {
+            let error = keep(other).unwrap_err().to_string();
+            assert!(error.contains("was begun with --joint-palette 12") && error.contains(expected), "{error}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use pixgen_api::{RECIPE_EXTENSION, Request, baked_file};
-use pixgen_engine::{Bake, bake_of};
+use pixgen_engine::Bake;
 
 use crate::batch::workers::{self, Message};
 use crate::context::Context;
@@ -14,6 +14,7 @@ use crate::events::{Report, Role};
 use crate::exit::{Exit, Interrupted, usage};
 use crate::interrupt;
 use crate::names::write_over;
+use crate::png_text::bake_in;
 use crate::session::SessionConfig;
 
 /// Deepest folder that is looked into: links can make circles.
@@ -131,18 +132,28 @@ fn read(path: &Path) -> Recipe {
     let request = request.and_then(|bytes| Request::from_recipe(&bytes).map_err(|error| error.to_string()));
     let state = match &request {
         Err(reason) => State::Broken(reason.clone()),
-        Ok(request) => match fs::read(&baked) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
-            Err(error) => State::Damaged(error.to_string()),
-            Ok(png) => match bake_of(&png, request) {
-                Ok(Bake::Fresh) => State::Fresh,
-                Ok(Bake::Stale) => State::Stale,
-                Ok(Bake::ByHand) => State::ByHand,
-                Err(error) => State::Damaged(error.to_string()),
-            },
-        },
+        Ok(request) => state_of(&baked, request),
     };
     Recipe { path: path.to_owned(), baked, request: request.ok(), state }
+}
+
+/// What the PNG of a recipe is now.
+fn state_of(baked: &Path, request: &Request) -> State {
+    match fs::read(baked) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
+        Err(error) => State::Damaged(error.to_string()),
+        Ok(bytes) => match bake_in(&bytes, request) {
+            Ok(Bake::Fresh) => State::Fresh,
+            Ok(Bake::Stale) => State::Stale,
+            Ok(Bake::ByHand) => State::ByHand,
+            Err(error) => State::Damaged(error.to_string()),
+        },
+    }
+}
+
+/// What is said of a picture that is not replaced.
+fn stays(recipe: &Recipe) -> String {
+    format!("{}: {}, and stays; --force replaces it", recipe.path.display(), State::ByHand.text())
 }
 
 /// Lists what drifted: the recipe on stdout, the reason on stderr. A picture by hand is somebody's decision.
@@ -169,7 +180,7 @@ fn bake(recipes: &[Recipe], arguments: &Arguments, context: &Context) -> anyhow:
         match (&recipe.state, &recipe.request) {
             (State::Fresh, _) => {}
             (State::ByHand, _) if !arguments.force => {
-                printer.note(&format!("{path}: {}, and stays; --force replaces it", recipe.state.text()));
+                printer.note(&stays(recipe));
             }
             (_, Some(request)) => requests.push((index, request.clone())),
             (state, None) => {
@@ -194,9 +205,16 @@ fn bake(recipes: &[Recipe], arguments: &Arguments, context: &Context) -> anyhow:
             }
             Message::Warning(text) => printer.warning(&text),
             Message::Drawn { index, png, size_px } => {
-                let Recipe { baked, .. } = &recipes[index];
-                write_over(baked, &png)?;
-                printer.wrote_picture(baked, Role::Sprite, None, Some(size_px));
+                let recipe = &recipes[index];
+                let Recipe { baked, request, .. } = recipe;
+                // Somebody may have saved a picture of theirs while this one was drawn.
+                let now = request.as_ref().map(|request| state_of(baked, request));
+                if now == Some(State::ByHand) && !arguments.force {
+                    printer.note(&stays(recipe));
+                } else {
+                    write_over(baked, &png)?;
+                    printer.wrote_picture(baked, Role::Sprite, None, Some(size_px));
+                }
                 done += 1;
             }
             Message::Failed { index, error } => {

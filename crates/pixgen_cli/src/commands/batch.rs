@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use image::RgbaImage;
-use pixgen_api::{Kind, Request};
-use pixgen_engine::{Provenance, recipe_hash};
+use pixgen_api::{Kind, ModelRef, Request};
+use pixgen_engine::{Bake, recipe_hash};
 
 use crate::batch::format::{self, Entry, Format};
 use crate::batch::joint::JointPalette;
 use crate::batch::journal::{CONTACT_SHEET, Decision, Journal, Wish};
 use crate::batch::workers::{self, Message};
 use crate::context::Context;
-use crate::drawing::{fresh_seed, load_png};
+use crate::drawing::fresh_seed;
 use crate::events::{Report, Role};
 use crate::exit::{Exit, Interrupted, OrUsage, usage};
 use crate::interrupt;
-use crate::names::{make_folder, slug, sweep, write_new, write_over};
+use crate::names::{make_folder, slug, write_new_from, write_over_from};
 use crate::options::DrawOptions;
 use crate::picture::{self, Cell, Grid};
+use crate::pictures;
+use crate::png_text::bake_in;
 use crate::session::{SessionConfig, plan};
 
 #[derive(Args, Debug)]
@@ -69,27 +70,37 @@ struct Item {
     decision: Decision,
 }
 
+impl Item {
+    /// What a file is to the sprite; `None` when there is none or it is damaged. The look is not asked for: a shared
+    /// palette changes it after the drawing.
+    fn bake_at(&self, path: &Path) -> Option<Bake> {
+        bake_in(&fs::read(path).ok()?, &self.request).ok()
+    }
+}
+
 pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exit> {
     let printer = &context.printer;
     if arguments.jobs == Some(0) {
         return Err(usage("jobs is 0, expected 1 or more"));
     }
+    arguments.joint_palette.map_or(Ok(()), JointPalette::check)?;
     let entries = format::read(&arguments.file, arguments.format)?;
     let wishes = wishes(&arguments, context, &entries)?;
     context.settings.device()?;
     let folder = arguments.output.clone().unwrap_or_else(|| context.settings.path("output"));
     make_folder(&folder)?;
     let batch = Batch::open(&arguments, folder)?;
-    let (mut journal, items) = batch.decide(wishes)?;
-    let mut joint = arguments.joint_palette.map(|colors| JointPalette::new(&batch.data, colors)).transpose()?;
+    let (mut journal, items) = batch.decide(wishes, arguments.joint_palette)?;
+    let joint = arguments.joint_palette.map(|colors| JointPalette::new(&batch.data, &batch.work, colors));
+    let mut joint = joint.transpose()?;
     let open: Vec<usize> = (0..items.len()).filter(|index| !batch.is_drawn(&items[*index], joint.as_ref())).collect();
     let drawn_before = items.len() - open.len();
     if drawn_before > 0 {
         printer.note(&format!("{drawn_before} of {} sprites were there already", items.len()));
     }
     let mut items = items;
-    let failures =
-        batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs(&arguments, context, &open)?)?;
+    let jobs = jobs(&arguments, context, &items, &open)?;
+    let failures = batch.draw(&mut journal, &mut items, &open, joint.as_ref(), context, jobs)?;
     if let Some(joint) = &mut joint {
         batch.colour_jointly(joint, &mut journal, &mut items, &failures, context)?;
     }
@@ -97,10 +108,11 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
 }
 
 /// Threads that draw.
-fn jobs(arguments: &Arguments, context: &Context, open: &[usize]) -> anyhow::Result<usize> {
+fn jobs(arguments: &Arguments, context: &Context, items: &[Item], open: &[usize]) -> anyhow::Result<usize> {
     let said = arguments.jobs.map_or_else(|| context.settings.number("jobs"), |jobs| Ok(Some(jobs)))?;
     let has_gpu = cfg!(any(feature = "cuda", feature = "metal"));
-    let is_small = arguments.options.settings.model.as_deref().or(context.settings.chosen("model")).is_none();
+    // Each engine holds a model of its own: only the embedded one is small enough to be held many times.
+    let is_small = open.iter().all(|index| items[*index].request.model == ModelRef::Embedded);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let by_itself = if is_small && !has_gpu { cores } else { 1 };
     let jobs = said.map_or(by_itself, |jobs| jobs as usize);
@@ -143,6 +155,8 @@ struct Batch {
     folder: PathBuf,
     /// Journal and working files, in the output folder so that files can be renamed into place.
     data: PathBuf,
+    /// Where files are begun, and engines work. Other batches write to the same output folder; here only this one does.
+    work: PathBuf,
 }
 
 impl Batch {
@@ -150,19 +164,23 @@ impl Batch {
         let stem = arguments.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let stem = stem.filter(|stem| stem != "-").unwrap_or_else(|| "stdin".to_owned());
         let data = folder.join(format!(".{stem}.batch"));
-        Ok(Self { stem, folder, data })
+        let work = data.join("work");
+        Ok(Self { stem, folder, data, work })
     }
 
     /// Names and seeds of all sprites, kept before anything is drawn.
-    fn decide(&self, wishes: Vec<(Entry, Request, Wish)>) -> anyhow::Result<(Journal, Vec<Item>)> {
+    fn decide(
+        &self,
+        wishes: Vec<(Entry, Request, Wish)>,
+        joint_palette: Option<u32>,
+    ) -> anyhow::Result<(Journal, Vec<Item>)> {
         let mut journal = Journal::open(&self.data, &self.folder)?;
+        journal.keep_joint_palette(joint_palette)?;
         // No other run writes here now: what lies around was left by one that was killed.
-        let work = self.data.join("work");
-        if work.exists() {
-            fs::remove_dir_all(&work).with_context(|| format!("removing {}", work.display()))?;
+        if self.work.exists() {
+            fs::remove_dir_all(&self.work).with_context(|| format!("removing {}", self.work.display()))?;
         }
-        make_folder(&work)?;
-        sweep(&self.folder);
+        make_folder(&self.work)?;
         let plain: Vec<_> = wishes.iter().map(|(_, _, wish)| wish.clone()).collect();
         journal.release(&plain);
         let decisions = journal.decide(&plain, fresh_seed)?;
@@ -179,18 +197,11 @@ impl Batch {
     }
 
     /// Whether a sprite need not be drawn: it stands under its name. Files are renamed into place when they are whole,
-    /// so one that is there is finished. A file that says it was drawn with another seed is somebody else's; one that
+    /// so one that is there is finished. A file that says it was drawn for another request is somebody else's; one that
     /// says nothing was painted over since, and stays.
     fn is_drawn(&self, item: &Item, joint: Option<&JointPalette>) -> bool {
-        let is_ours = |path: &Path| {
-            let said = fs::read(path).ok().map(|png| Provenance::request_of(&png));
-            match said {
-                Some(Ok(Some(request))) => request.seed == Some(item.decision.seed),
-                Some(Ok(None)) => true,
-                Some(Err(_)) | None => false,
-            }
-        };
-        is_ours(&self.sprite(&item.decision)) || joint.is_some_and(|joint| is_ours(&joint.raw(&item.decision.name)))
+        matches!(item.bake_at(&self.sprite(&item.decision)), Some(Bake::Fresh | Bake::ByHand))
+            || joint.is_some_and(|joint| item.bake_at(&joint.raw(&item.decision.name)) == Some(Bake::Fresh))
     }
 
     /// Draws the open sprites; returns those that failed, with the reason.
@@ -212,8 +223,7 @@ impl Batch {
         let bar = printer.progress().bar(&self.stem, items.len() as u64);
         let mut done = (items.len() - open.len()) as u64;
         bar.skip(done);
-        let work = self.data.join("work");
-        let config = SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&work) };
+        let config = SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&self.work) };
         workers::draw(config, &requests, |message| {
             match message {
                 Message::Started(index) => printer.event(&Report::Started { item: &items[index].entry.prompt }),
@@ -227,7 +237,7 @@ impl Batch {
                     let path = if is_final {
                         self.place(journal, item, &png)?
                     } else {
-                        write_over(&path, &png)?;
+                        write_over_from(&self.work, &path, &png)?;
                         path
                     };
                     if is_final {
@@ -257,7 +267,7 @@ impl Batch {
     fn place(&self, journal: &mut Journal, item: &mut Item, png: &[u8]) -> anyhow::Result<PathBuf> {
         loop {
             let path = self.sprite(&item.decision);
-            if write_new(&path, png)? {
+            if write_new_from(&self.work, &path, png)? {
                 return Ok(path);
             }
             let stem = item.entry.name.clone().unwrap_or_else(|| slug(&item.entry.prompt));
@@ -284,9 +294,16 @@ impl Batch {
             if !raw.is_file() {
                 continue; // Coloured by an earlier run.
             }
+            let remove = || fs::remove_file(&raw).with_context(|| format!("removing {}", raw.display()));
+            // A run that was killed after it put the sprite in place, or a sprite that left the batch.
+            let is_placed = item.bake_at(&self.sprite(&item.decision)) == Some(Bake::Fresh);
+            if is_placed || item.bake_at(&raw) != Some(Bake::Fresh) {
+                remove()?;
+                continue;
+            }
             let (png, sprite) = joint.coloured(&raw)?;
             let path = self.place(journal, item, &png)?;
-            fs::remove_file(&raw).with_context(|| format!("removing {}", raw.display()))?;
+            remove()?;
             context.printer.wrote_picture(&path, Role::Sprite, Some(item.decision.seed), Some(sprite.dimensions()));
         }
         Ok(())
@@ -305,39 +322,50 @@ impl Batch {
         if !arguments.no_contact_sheet {
             let wish = Wish { key: CONTACT_SHEET.into(), stem: format!("{}-sheet", self.stem), seed: Some(0) };
             let path = self.folder.join(format!("{}.png", journal.decide(&[wish], || 0)?[0].name));
-            let left_out = self.contact_sheet(items, failures, &path)?;
+            let left_out = self.contact_sheet(items, failures, &path, context)?;
             if left_out > 0 {
                 printer.warning(&format!("the contact sheet leaves {left_out} sprites out"));
             }
             printer.wrote(&path, Role::ContactSheet);
         }
         let list = self.folder.join(format!("{}.failures.jsonl", self.stem));
-        // Working files of sessions are gone with them.
-        let _ = fs::remove_dir(self.data.join("work"));
         if failures.is_empty() {
+            // Working files of sessions are gone with them.
+            let _ = fs::remove_dir(&self.work);
             if list.exists() {
                 fs::remove_file(&list).with_context(|| format!("removing {}", list.display()))?;
             }
             return Ok(Exit::Success);
         }
-        write_over(&list, failure_lines(items, failures).as_bytes())?;
+        write_over_from(&self.work, &list, failure_lines(items, failures).as_bytes())?;
+        let _ = fs::remove_dir(&self.work);
         printer.wrote(&list, Role::Failures);
         printer.warning(&format!("{} of {} sprites failed: see {}", failures.len(), items.len(), list.display()));
         Ok(Exit::Incomplete)
     }
 
-    fn contact_sheet(&self, items: &[Item], failures: &BTreeMap<usize, String>, path: &Path) -> anyhow::Result<usize> {
+    /// Draws the picture of all sprites; returns how many it leaves out.
+    fn contact_sheet(
+        &self,
+        items: &[Item],
+        failures: &BTreeMap<usize, String>,
+        path: &Path,
+        context: &Context,
+    ) -> anyhow::Result<usize> {
+        // Cut before they are read: 100,000 sprites need not fit into memory.
+        let shown = items.len().min(picture::MAX_CELLS);
         let cell = |(index, item): (usize, &Item)| {
-            let sprite: Option<RgbaImage> = match failures.contains_key(&index) {
-                true => None,
-                false => Some(load_png(&self.sprite(&item.decision))?),
-            };
-            Ok(Cell { sprite, label: item.entry.prompt.clone() })
+            let sprite = (!failures.contains_key(&index)).then(|| pictures::read(&self.sprite(&item.decision)));
+            let sprite = sprite.transpose().unwrap_or_else(|error| {
+                context.printer.warning(&format!("the contact sheet leaves a picture out: {error:#}"));
+                None
+            });
+            Cell { sprite, label: item.entry.prompt.clone() }
         };
-        let cells: anyhow::Result<Vec<_>> = items.iter().enumerate().map(cell).collect();
-        let (sheet, left_out) = Grid::square(cells?).draw()?;
-        write_over(path, &picture::png(&sheet)?)?;
-        Ok(left_out)
+        let cells = items[..shown].iter().enumerate().map(cell).collect();
+        let (sheet, _) = Grid::square(cells).draw()?;
+        write_over_from(&self.work, path, &picture::png(&sheet)?)?;
+        Ok(items.len() - shown)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 use image::RgbaImage;
-use pixgen_api::{EventKind, Kind, Request};
+use pixgen_api::{EventKind, Kind, ModelRef, Request};
 use pixgen_art::Metrics;
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::Role;
 use crate::exit::{Exit, Interrupted, usage};
-use crate::names::FileSet;
+use crate::names::{FileSet, make_folder};
 use crate::options::DrawOptions;
 use crate::picture::{self, Cell, Grid};
 use crate::session::{Session, SessionConfig, plan};
@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
     /// LoRAs with commas between them, as none,pixels:0.8; each is a column for every model [default: --lora].
     #[arg(long = "loras", value_name = "LORAS", value_delimiter = ',')]
     lora_columns: Vec<String>,
-    /// The seeds, with commas between them; each is a row.
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',', default_value = "0,1,2")]
+    /// The seeds, with commas between them; each is a row [default: 0,1,2, or --seed].
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with = "seed")]
     seeds: Vec<u64>,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
@@ -83,35 +83,71 @@ struct Line {
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
-    let columns = columns(arguments);
-    let rows: Vec<(&str, u64)> = arguments
-        .prompts
-        .iter()
-        .flat_map(|prompt| arguments.seeds.iter().map(move |seed| (prompt.as_str(), *seed)))
-        .collect();
+    let mut columns = columns(arguments);
+    let seeds = match (arguments.seeds.as_slice(), arguments.options.seed) {
+        ([], None) => vec![0, 1, 2],
+        ([], Some(seed)) => vec![seed],
+        (seeds, _) => seeds.to_vec(),
+    };
+    let rows: Vec<(&str, u64)> =
+        arguments.prompts.iter().flat_map(|prompt| seeds.iter().map(move |seed| (prompt.as_str(), *seed))).collect();
     let count = columns.len() * rows.len();
     if count == 0 || count > MAX_CELLS {
         return Err(usage(format!("that are {count} sprites, expected 1 to {MAX_CELLS}")));
     }
     // Everything is checked before anything is drawn.
     let mut requests = Vec::new();
-    for column in &columns {
+    for column in &mut columns {
         for (prompt, seed) in &rows {
             let request = column.options.request(context, Some(arguments.kind), Some(prompt))?;
             let request = Request { seed: Some(*seed), count: 1, ..request };
             plan(&request)?;
-            requests.push((column, request));
+            column.label = label(&request.model, &column.options.loras);
+            requests.push((column.label.clone(), request));
         }
     }
+    let (folder, stem) = target(arguments, context);
+    make_folder(&folder)?;
     let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
     let bar = context.printer.progress().bar("comparing", count as u64);
     let mut drawn = Vec::new();
-    for (column, request) in requests {
-        drawn.push(draw(&session, &column.label, request, context)?);
+    let mut is_interrupted = false;
+    for (label, request) in requests {
+        match draw(&session, &label, request, context) {
+            Err(error) if error.is::<Interrupted>() => {
+                is_interrupted = true;
+                break;
+            }
+            cell => drawn.push(cell?),
+        }
         bar.set(drawn.len() as u64);
     }
     drop(bar);
-    write(arguments, context, &columns, &rows, &drawn)
+    // What was drawn before Ctrl-C is worth a look, too.
+    let exit = if drawn.is_empty() { Exit::Success } else { write(&folder, &stem, context, &columns, &rows, &drawn)? };
+    if is_interrupted { Err(Interrupted.into()) } else { Ok(exit) }
+}
+
+/// What stands above a column: the model that draws it, whoever chose it, and its LoRAs.
+fn label(model: &ModelRef, loras: &[String]) -> String {
+    let path = match model {
+        ModelRef::Embedded => Path::new("embedded"),
+        ModelRef::Folder(path) | ModelRef::File(path) => path,
+    };
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    if loras.is_empty() { name } else { format!("{name} {}", loras.join(" ")) }
+}
+
+/// Folder and name of the files.
+fn target(arguments: &Arguments, context: &Context) -> (PathBuf, String) {
+    match &arguments.output {
+        Some(path) if is_png(path) => {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
+        }
+        Some(folder) => (folder.clone(), "compare".to_owned()),
+        None => (context.settings.path("output"), "compare".to_owned()),
+    }
 }
 
 fn columns(arguments: &Arguments) -> Vec<Column> {
@@ -130,10 +166,7 @@ fn columns(arguments: &Arguments) -> Vec<Column> {
                 Some(lora) => options.loras = vec![lora.to_owned()],
                 None => {}
             }
-            let name = options.settings.model.clone().unwrap_or_else(|| "embedded".to_owned());
-            let name = name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-            let label = if options.loras.is_empty() { name } else { format!("{name} {}", options.loras.join(" ")) };
-            columns.push(Column { label, options });
+            columns.push(Column { label: String::new(), options });
         }
     }
     columns
@@ -191,7 +224,8 @@ fn draw(session: &Session, column: &str, request: Request, context: &Context) ->
 
 /// The picture and the table, under one name.
 fn write(
-    arguments: &Arguments,
+    folder: &Path,
+    stem: &str,
     context: &Context,
     columns: &[Column],
     rows: &[(&str, u64)],
@@ -200,7 +234,8 @@ fn write(
     // Drawn column by column, so that each model is loaded once; shown row by row.
     let in_rows = (0..rows.len()).flat_map(|row| (0..columns.len()).map(move |column| (column, row)));
     let cells = in_rows
-        .map(|(column, row)| Cell { sprite: drawn[column * rows.len() + row].sprite.clone(), label: String::new() });
+        .map(|(column, row)| drawn.get(column * rows.len() + row).and_then(|drawn| drawn.sprite.clone()))
+        .map(|sprite| Cell { sprite, label: String::new() });
     let grid = Grid {
         cells: cells.collect(),
         columns: columns.len(),
@@ -211,14 +246,6 @@ fn write(
     for Drawn { line, .. } in drawn {
         table.serialize(line)?;
     }
-    let (folder, stem) = match &arguments.output {
-        Some(path) if is_png(path) => {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
-        }
-        Some(folder) => (folder.clone(), "compare".to_owned()),
-        None => (context.settings.path("output"), "compare".to_owned()),
-    };
     let picture = picture::png(&grid.draw()?.0)?;
     let table = table.into_inner().context("writing the table")?;
     let written = FileSet::new(folder, stem).write(|_| Ok([("png", picture.clone()), ("csv", table.clone())]))?;

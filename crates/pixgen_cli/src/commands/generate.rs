@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pixgen_api::{EventKind, Kind, Request};
+use pixgen_api::{EventKind, Kind, RECIPE_EXTENSION, Request};
 use pixgen_art::Metrics;
 
 use crate::context::Context;
@@ -75,7 +75,9 @@ fn target(arguments: &Arguments, context: &Context, request: &Request) -> anyhow
             // `knight.sprite.ron` is drawn as `knight.png`.
             read_recipe(recipe)?;
             let name = recipe.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            name.split('.').next().map_or_else(|| slug(&request.prompt), str::to_owned)
+            let stem = name.strip_suffix(RECIPE_EXTENSION).and_then(|stem| stem.strip_suffix('.'));
+            let stem = stem.or_else(|| recipe.file_stem()?.to_str()).filter(|stem| !stem.is_empty());
+            stem.map_or_else(|| slug(&request.prompt), str::to_owned)
         }
         _ => slug(&request.prompt),
     };

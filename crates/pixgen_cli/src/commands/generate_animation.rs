@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use image::{RgbaImage, imageops};
 use pixgen_api::{Animation, Kind, Motion, Request, SheetTag};
-use pixgen_art::Metrics;
 use pixgen_art::export::{ExportOptions, SheetFormat, export};
 use pixgen_art::sheet::{Frame, Layout, PackOptions, Sheet, pack, pivot_of};
+use pixgen_art::{MAX_EDGE_PX, Metrics};
 
 use crate::commands::generate::is_png;
 use crate::context::Context;
@@ -26,6 +26,9 @@ const CALM_FLICKER: f32 = 0.05;
 /// Loops above this jump: 95 in 100 drawn ones have at most 1.75.
 const CLOSED_LOOP: f32 = 2.0;
 
+/// Most pixels of all frames of a GIF together.
+const MAX_GIF_PX: u64 = 1 << 28;
+
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     /// Who moves, in English words.
@@ -37,9 +40,9 @@ pub(crate) struct Arguments {
     /// Frames of the animation, 2 to 16 [default: 4].
     #[arg(long, value_name = "N")]
     frames: Option<u32>,
-    /// What the figure does: idle, walk, attack, or other words.
-    #[arg(long = "type", value_name = "MOTION", default_value = "idle")]
-    motion: Motion,
+    /// What the figure does: idle, walk, attack, or other words [default: idle].
+    #[arg(long = "type", value_name = "MOTION")]
+    motion: Option<Motion>,
     /// How long a frame is shown, in milliseconds [default: 150].
     #[arg(long, value_name = "MS")]
     frame_ms: Option<u32>,
@@ -68,6 +71,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     request.animation = Some(animation.clone());
     request.validate().or_usage()?;
     plan(&request)?;
+    check_gif(arguments.gif_scale, request.size_px, animation.frames)?;
     let device = context.settings.device()?;
     let (folder, stem) = target(&arguments, context, &request);
     make_folder(&folder)?;
@@ -96,12 +100,22 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     Ok(Exit::Success)
 }
 
+/// Whether the GIF can be written: that must not be found out after the frames are drawn.
+fn check_gif(scale: u32, size_px: u32, frames: u32) -> anyhow::Result<()> {
+    let most_px = MAX_EDGE_PX.min((MAX_GIF_PX / u64::from(frames.max(1))).isqrt() as u32);
+    let most = (most_px / size_px.max(1)).max(1);
+    if (1..=most).contains(&scale) {
+        return Ok(());
+    }
+    Err(usage(format!("gif-scale is {scale}, expected 1 to {most} for {frames} frames of {size_px} px")))
+}
+
 /// What is animated: the recipe's animation with what was said on the command line.
 fn animation(arguments: &Arguments, recipe: Option<Animation>) -> Animation {
     let base = recipe.unwrap_or_default();
     Animation {
         frames: arguments.frames.unwrap_or(base.frames),
-        motion: arguments.motion.clone(),
+        motion: arguments.motion.clone().unwrap_or(base.motion),
         frame_ms: arguments.frame_ms.unwrap_or(base.frame_ms),
         variation: arguments.variation.or(base.variation),
     }

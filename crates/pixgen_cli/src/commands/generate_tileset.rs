@@ -1,5 +1,6 @@
 //! `dgx-pixels generate-tileset`: tiles that repeat without a seam, and variations that all fit to each other.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -19,7 +20,7 @@ use crate::exit::{Exit, usage};
 use crate::names::{FileSet, make_folder, slug, write_numbered};
 use crate::options::{DrawOptions, SeamlessAxes};
 use crate::picture::png;
-use crate::png_text::with_look;
+use crate::png_text::with_request;
 use crate::preview;
 use crate::session::{Session, SessionConfig, plan, stored_png};
 use crate::tileset::{Drawing, TilesetPlan, draw_tileset};
@@ -75,8 +76,13 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         let found = arguments.variations;
         return Err(usage(format!("variations is {found}, expected 1 to {MAX_VARIATIONS}")));
     }
+    if arguments.tries == 0 {
+        return Err(usage("tries is 0, expected 1 or more"));
+    }
     let request = arguments.options.request(context, Some(Kind::Tile), arguments.prompt.as_deref())?;
     let (_, native) = plan(&request)?;
+    let size_px = request.size_px;
+    arguments.floor.map_or(Ok(0), |edge| floor_px(edge, size_px))?;
     for warning in &native.warnings {
         context.printer.warning(warning);
     }
@@ -111,11 +117,14 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     ));
     let images: Vec<RgbaImage> =
         set.tiles.iter().map(|tile| enlarge(&tile.image, native.enlarge)).collect::<Result<_, _>>()?;
-    let written = write(arguments.layout, &folder, &stem, &images, &painter)?;
+    // What the set says about itself is how its first tile was drawn, at the size that was asked for.
+    let first_seed = set.tiles.first().map_or(tileset_plan.seed, |tile| tile.seed);
+    let said = painter.fresh.get(&first_seed).ok_or_else(|| anyhow::anyhow!("the engine returned no tile"))?;
+    let written = write(arguments.layout, &folder, &stem, &images, said, size_px)?;
     for (path, (width, height)) in &written {
         let role = if is_png(path) { Role::Tileset } else { Role::Sidecar };
         let size = is_png(path).then_some((*width, *height));
-        printer.wrote_picture(path, role, is_png(path).then_some(tileset_plan.seed), size);
+        printer.wrote_picture(path, role, is_png(path).then_some(first_seed), size);
     }
     if let Some(edge) = arguments.floor {
         let floor = random_floor(&images, edge, tileset_plan.seed)?;
@@ -138,16 +147,18 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     Ok(Exit::Success)
 }
 
+/// The edge of a floor of `edge` tiles, in pixels.
+fn floor_px(edge: u32, tile_px: u32) -> anyhow::Result<u32> {
+    let px = edge.checked_mul(tile_px).filter(|px| (1..=MAX_EDGE_PX).contains(px));
+    px.ok_or_else(|| {
+        usage(format!("floor is {edge}, expected 1 to {} for tiles of {tile_px} px", MAX_EDGE_PX / tile_px.max(1)))
+    })
+}
+
 /// A floor of `edge`×`edge` tiles at random, the same ones for the same seed.
 fn random_floor(tiles: &[RgbaImage], edge: u32, seed: u64) -> anyhow::Result<RgbaImage> {
     let (width, height) = tiles.first().map(RgbaImage::dimensions).unwrap_or_default();
-    let size = |tile: u32| edge.checked_mul(tile).filter(|px| (1..=MAX_EDGE_PX).contains(px));
-    let (Some(floor_width), Some(floor_height)) = (size(width), size(height)) else {
-        return Err(usage(format!(
-            "a floor of {edge}×{edge} tiles has no size that can be drawn: choose another number"
-        )));
-    };
-    let mut floor = RgbaImage::new(floor_width, floor_height);
+    let mut floor = RgbaImage::new(floor_px(edge, width)?, floor_px(edge, height)?);
     for place in 0..u64::from(edge) * u64::from(edge) {
         let tile = &tiles[(mixed(seed.wrapping_add(place)) % tiles.len() as u64) as usize];
         let (x, y) = (place % u64::from(edge), place / u64::from(edge));
@@ -183,14 +194,14 @@ struct Painter<'a> {
     request: Request,
     /// Where the first tile and the mask are put for the engine to read.
     work: tempfile::TempDir,
-    /// The PNG of the first tile, with what it says about itself.
-    first_png: Option<Vec<u8>>,
+    /// The PNGs of what was drawn from noise alone, with what they say about themselves, by seed.
+    fresh: HashMap<u64, Vec<u8>>,
 }
 
 impl<'a> Painter<'a> {
     fn new(context: &'a Context, session: Session, request: Request) -> anyhow::Result<Self> {
         let work = tempfile::tempdir()?;
-        Ok(Self { context, session, request, work, first_png: None })
+        Ok(Self { context, session, request, work, fresh: HashMap::new() })
     }
 
     fn draw(&mut self, seed: u64, drawing: &Drawing<'_>) -> anyhow::Result<RgbaImage> {
@@ -211,7 +222,7 @@ impl<'a> Painter<'a> {
         })?;
         let image = images.first().ok_or_else(|| anyhow::anyhow!("the engine returned no tile"))?;
         if matches!(drawing, Drawing::Fresh) {
-            self.first_png = Some(stored_png(image)?);
+            self.fresh.insert(seed, stored_png(image)?);
         }
         rgba(&image.pixels)
     }
@@ -223,7 +234,8 @@ fn write(
     folder: &Path,
     stem: &str,
     images: &[RgbaImage],
-    painter: &Painter<'_>,
+    said: &[u8],
+    size_px: u32,
 ) -> anyhow::Result<Vec<(PathBuf, (u32, u32))>> {
     let sheets: Vec<(String, &[RgbaImage])> = match layout {
         TileLayout::Single => {
@@ -243,8 +255,10 @@ fn write(
             let packed = pack(&sheet_of(name, images), &format!("{name}.png"), &options)?;
             size = packed.image.dimensions();
             // The packed picture says how its first tile was drawn, and in which colours all of them are.
-            let said = painter.first_png.as_deref().unwrap_or_default();
-            let picture = with_look(said, &packed.image, |look| look.palette = PaletteSource::Colors(colors.clone()))?;
+            let picture = with_request(said, &packed.image, |request| {
+                request.pixel_art.palette = PaletteSource::Colors(colors.clone());
+                request.size_px = size_px;
+            })?;
             let named = ExportOptions { name: name.to_owned(), ..ExportOptions::default() };
             let ron = export(&packed, SheetFormat::Ron, &named)?;
             let tsx = export(&packed, SheetFormat::Tiled, &named)?;

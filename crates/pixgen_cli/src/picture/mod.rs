@@ -20,7 +20,7 @@ const CELL_PX: u32 = 96;
 /// Most lines of a label.
 const LABEL_LINES: usize = 3;
 /// Most cells on one picture: 2,000 of them are 12,000 px high.
-const MAX_CELLS: usize = 2_000;
+pub(crate) const MAX_CELLS: usize = 2_000;
 
 /// A sprite with its label. `None` in a place where there is none.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl Grid {
                     checkered(&mut picture, x, y, sprite.width() * factor, sprite.height() * factor, factor);
                     imageops::overlay(&mut picture, &enlarge(sprite, factor)?, x.into(), y.into());
                 }
-                None => text::write(&mut picture, x, y, "failed", INK),
+                None => text::write(&mut picture, x, y, "missing", INK),
             }
             lines(&mut picture, x, y + edge + 2, &cell.label);
         }

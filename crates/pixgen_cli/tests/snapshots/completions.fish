@@ -202,7 +202,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" 
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l prompt -d 'Who moves, in English words' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l kind -d 'What the figure is [default: character]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l frames -d 'Frames of the animation, 2 to 16 [default: 4]' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l type -d 'What the figure does: idle, walk, attack, or other words' -r
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l type -d 'What the figure does: idle, walk, attack, or other words [default: idle]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l frame-ms -d 'How long a frame is shown, in milliseconds [default: 150]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l variation -d 'How far the frames may differ, 0 to 1 [default: what the motion wants]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l gif-scale -d 'How many times the GIF is enlarged' -r
@@ -411,7 +411,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand fix" -s h -l help 
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l kind -d 'What the sprites show' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l models -d 'The models, with commas between them; each is a column [default: --model]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l loras -d 'LoRAs with commas between them, as none,pixels:0.8; each is a column for every model [default: --lora]' -r
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l seeds -d 'The seeds, with commas between them; each is a row' -r
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l seeds -d 'The seeds, with commas between them; each is a row [default: 0,1,2, or --seed]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l model -d 'What draws: embedded, a name of `dgx-pixels models list`, a folder in diffusers layout, or a .safetensors checkpoint [default: the embedded model]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l device -d 'Where to draw: auto, cpu, cuda:0, metal:0 [default: auto]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand compare" -l style -d 'Prompt words, palette, size and outline under one name: see `dgx-pixels styles`' -r
