@@ -107,7 +107,9 @@ fn explain(error: &ron::Error, example: &str) -> String {
         ron::Error::NoSuchEnumVariant { found, expected, .. } => unknown("choice", found, expected),
         ron::Error::IntegerOutOfBounds => "this number is too large, or negative where it must not be".to_owned(),
         ron::Error::ExpectedIdentifier => format!("{error}: names such as `monster` stand without quotes"),
-        ron::Error::ExpectedStructLike => format!("{error}: such a file looks like {example}"),
+        ron::Error::ExpectedStructLike | ron::Error::ExpectedNamedStructLike(_) => {
+            format!("{error}: such a file looks like {example}")
+        }
         other => other.to_string(),
     }
 }
