@@ -54,12 +54,15 @@ pub(crate) struct Journal {
     _lock: File,
 }
 
+/// A job that waits on disk, behind its place in the order.
+pub(crate) type Waiting = (u64, Entry);
+
 impl Journal {
     /// Opens the folder and reads the jobs in it, in their order. `None` when another program uses it.
     ///
     /// # Errors
     /// When the folder cannot be made or read.
-    pub(crate) fn open(folder: PathBuf) -> Result<Option<(Self, Vec<(u64, Entry)>)>, EngineError> {
+    pub(crate) fn open(folder: PathBuf) -> Result<Option<(Self, Vec<Waiting>)>, EngineError> {
         let failed = |action: &'static str| {
             let folder = folder.clone();
             move |source| io_error(action, folder, source)

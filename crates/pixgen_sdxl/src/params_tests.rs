@@ -75,7 +75,7 @@ fn every_weight_of_the_text_encoders() {
                 1,
                 |name| name.ends_with("k_proj.bias"),
                 || {
-                    let encoded = encoders.encode(&chunks, 0).unwrap();
+                    let encoded = encoders.encode_anew(&chunks, 0).unwrap();
                     [bits(&encoded.hidden), bits(&encoded.pooled)].concat()
                 },
             );

@@ -228,7 +228,8 @@ impl TextEncoders {
         self.recent.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn encode_anew(&self, chunks: &Chunks, clip_skip: usize) -> Result<EncodedPrompt, Error> {
+    /// The same, whatever was encoded before.
+    pub(crate) fn encode_anew(&self, chunks: &Chunks, clip_skip: usize) -> Result<EncodedPrompt, Error> {
         let (first, second) =
             (chunks.each.iter().map(|[first, _]| first), chunks.each.iter().map(|[_, second]| second));
         let (first_ids, first, _) = self.first.encode(first, clip_skip)?;
