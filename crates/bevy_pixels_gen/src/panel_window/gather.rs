@@ -28,7 +28,7 @@ impl Results {
             return false;
         }
         self.key = key;
-        self.sprites = jobs.finished().map(|finished| sprite(finished)).collect();
+        self.sprites = jobs.finished().map(sprite).collect();
         true
     }
 
