@@ -72,7 +72,7 @@ pub enum PanelAction {
     ForgetJob(JobId),
     /// Put a finished sprite into the world.
     Apply {
-        /// [`Generated::hash`] of the sprite.
+        /// [`Generated::hash`](pixgen_api::Generated::hash) of the sprite.
         hash: String,
         /// The file that gets it.
         target: GenPath,
