@@ -151,6 +151,26 @@ fn an_edit_draws_anew_under_the_same_handles_and_keeps_the_old_pixels_meanwhile(
     }
 }
 
+/// As a change of branch does it, or an editor that removes and writes.
+#[test]
+fn a_recipe_that_was_gone_for_a_while_is_followed_again() {
+    for (path, recipe, _) in PLACES {
+        let mut world = World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(20));
+        world.write(recipe, RED);
+        let knight = Knight::load(&mut world, path);
+        knight.fresh(&mut world);
+        std::fs::remove_file(world.folder.path().join(recipe)).unwrap();
+        // Longer than from one look at the files to the next.
+        for _ in 0..3 {
+            std::thread::sleep(Duration::from_millis(300));
+            frames(&mut world, 10);
+        }
+        world.write(recipe, BLUE);
+        world.until("the recipe's return", |world| (knight.size(world) == UVec2::splat(32)).then_some(()));
+        knight.keeps_its_handles(&world);
+    }
+}
+
 #[test]
 fn the_png_alone_follows_its_recipe_and_a_sprite_put_there_by_hand_stays() {
     let mut world = World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(60));

@@ -232,7 +232,8 @@ fn look(mut watch: ResMut<RecipeWatch>, assets: Res<AssetServer>, sheets: Res<As
                 continue;
             };
             if recipe.stamps.is_some_and(|known| known != stamps) {
-                recipe.stamps = None;
+                // Known at once: the loader never looks at a recipe that is gone, and it may come back.
+                recipe.stamps = Some(stamps);
                 assets.reload(path);
             }
         }
