@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use copy_folder::copy_folder;
 use image::RgbaImage;
 
 use screen::{Game, SCREEN, Screen, root, shown, sprite, until};
@@ -31,21 +32,8 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A copy of the game's assets, which an example may change.
 fn game_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(&root().join("assets"), &folder.path().join("assets"));
+    copy_folder(&root().join("assets"), &folder.path().join("assets"));
     folder
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Upper left corner on the screen of a sprite of 32 px, `zoom` times enlarged, whose middle is `at` from the world's.

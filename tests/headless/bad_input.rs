@@ -9,6 +9,7 @@ use bevy_pixels_gen::SpriteSheet;
 use bevy_pixels_gen::generate::{GenJobs, GenerateSprite, GenerateSpriteExt, GenerationFailed};
 use bevy_pixels_gen::pixgen_api::{GenPath, Kind, ModelRef, Request};
 
+use crate::copy_folder::copy_folder;
 use crate::world::World;
 
 fn potion() -> Request {
@@ -53,7 +54,7 @@ fn a_missing_model_folder() {
 fn damaged_weights() {
     let mut world = World::new();
     let folder = world.folder.path().join("model");
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), &folder);
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny"), &folder);
     let weights = folder.join("vae/diffusion_pytorch_model.safetensors");
     let bytes = fs::read(&weights).unwrap();
     fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
@@ -62,19 +63,6 @@ fn damaged_weights() {
         Request { model: ModelRef::Folder(folder), ..potion() },
         &["vae/diffusion_pytorch_model.safetensors", "damaged"],
     );
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[test]

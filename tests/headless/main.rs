@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+#[path = "../copy_folder.rs"]
+mod copy_folder;
 mod hot_reload;
 mod recipes;
 mod refresh;

@@ -5,12 +5,15 @@
 //! not lengthen but for what they take of its caches.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+#[path = "../examples/common/large_task.rs"]
+mod large_task;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{Rgba, RgbaImage};
-use pixgen_api::{Background, PixelArt, Scale};
+use large_task::large_task;
 use pixgen_art::Pipeline;
 use pixgen_art::downscale::{Cells, k_centroid, k_centroid_reference};
 
@@ -66,14 +69,7 @@ fn print_processor_time(name: &str, mut work: impl FnMut()) {
 
 fn bench(criterion: &mut Criterion) {
     let picture = painted();
-    let options = PixelArt {
-        scale: Scale::Factor(8.0),
-        colors: Some(24),
-        background: Background::Remove,
-        orphans: true,
-        jaggies: true,
-        ..PixelArt::for_generation()
-    };
+    let options = large_task();
     let pipeline = Pipeline::new(&options).unwrap();
     let mut best: Vec<(&'static str, Duration)> = Vec::new();
     let mut least = Duration::MAX;

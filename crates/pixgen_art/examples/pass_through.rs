@@ -6,26 +6,17 @@
 //! `--presets-only` leaves out how sprites pass through, which takes longest.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs)]
 
-use std::path::{Path, PathBuf};
+#[path = "common/pngs.rs"]
+mod pngs;
+
+use std::path::Path;
 
 use image::RgbaImage;
 use pixgen_api::{PixelArt, Scale};
 use pixgen_art::alpha::binary_alpha;
 use pixgen_art::presets::presets;
 use pixgen_art::{Metrics, fix};
-
-/// Every PNG below a folder, in order.
-fn pngs(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            pngs(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "png") {
-            found.push(path);
-        }
-    }
-    found.sort();
-}
+use pngs::pngs;
 
 fn main() {
     let mut folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");

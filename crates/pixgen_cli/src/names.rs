@@ -212,6 +212,23 @@ pub(crate) fn write_numbered(path: &Path, bytes: &[u8]) -> anyhow::Result<PathBu
     anyhow::bail!("no free name beside {}", path.display())
 }
 
+pub(crate) fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
+/// Where files of several endings go, and their name without one: `output` names the picture or the folder; without it
+/// they go into `default_folder`, named after the prompt.
+pub(crate) fn folder_and_stem(output: Option<&Path>, default_folder: PathBuf, prompt: &str) -> (PathBuf, String) {
+    match output {
+        Some(path) if is_png(path) => {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
+        }
+        Some(folder) => (folder.to_owned(), slug(prompt)),
+        None => (default_folder, slug(prompt)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
 
 mod degrade;
+#[path = "../common/large_task.rs"]
+mod large_task;
 mod peers;
+#[path = "../common/pngs.rs"]
+mod pngs;
 mod score;
 
 use std::path::{Path, PathBuf};
@@ -18,10 +22,11 @@ use std::time::Instant;
 
 use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
-use pixgen_api::{Background, PixelArt, Scale};
+use large_task::large_task;
 use pixgen_art::background::{BackgroundOptions, remove_background};
 use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
 use pixgen_art::{Pipeline, outline, reduce_colors, scale};
+use pngs::pngs;
 use score::{Score, score};
 
 struct Options {
@@ -62,19 +67,6 @@ fn options() -> Options {
         }
     }
     options
-}
-
-/// Every PNG below a folder, in order.
-fn pngs(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            pngs(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "png") {
-            found.push(path);
-        }
-    }
-    found.sort();
 }
 
 /// The cases of a seed: sprites of 12 to 96 pixels with at least four colours, drawn from the whole folder.
@@ -177,14 +169,7 @@ fn large_peers(python: &str, picture: &RgbaImage) {
     let folder = peers::empty_folder();
     let file = folder.join("0.png");
     picture.save(&file).unwrap();
-    let options = PixelArt {
-        scale: Scale::Factor(8.0),
-        colors: Some(24),
-        background: Background::Remove,
-        orphans: true,
-        jaggies: true,
-        ..PixelArt::for_generation()
-    };
+    let options = large_task();
     let pipeline = Pipeline::new(&options).unwrap();
     let least_of_three = |work: &dyn Fn()| {
         let batch = || {

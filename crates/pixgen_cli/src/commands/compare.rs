@@ -10,12 +10,11 @@ use pixgen_api::{EventKind, Kind, ModelRef, Request};
 use pixgen_art::Metrics;
 use serde::Serialize;
 
-use crate::commands::generate::is_png;
 use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::Role;
 use crate::exit::{Exit, Interrupted, usage};
-use crate::names::{FileSet, make_folder};
+use crate::names::{FileSet, is_png, make_folder};
 use crate::options::DrawOptions;
 use crate::picture::{self, Cell, Grid};
 use crate::session::{Session, SessionConfig, plan};

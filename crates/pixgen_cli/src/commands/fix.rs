@@ -10,13 +10,12 @@ use pixgen_art::presets::presets;
 use pixgen_art::scale::enlarge;
 use pixgen_art::{Metrics, Pipeline};
 
-use crate::commands::generate::is_png;
 use crate::context::Context;
 use crate::events::{Report, Role};
 use crate::exit::{Exit, OrUsage, usage};
 use crate::interrupt;
 use crate::look::LookOptions;
-use crate::names::write_numbered;
+use crate::names::{is_png, write_numbered};
 use crate::nearest::unknown;
 use crate::picture::{self, Cell, Grid};
 use crate::pictures;

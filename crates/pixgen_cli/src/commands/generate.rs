@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, usage};
-use crate::names::{make_folder, slug, write_numbered};
+use crate::names::{is_png, make_folder, slug, write_numbered};
 use crate::options::{DrawOptions, SeamlessAxes, read_recipe};
 use crate::preview;
 use crate::session::{Session, SessionConfig, plan, stored_png};
@@ -91,8 +91,4 @@ fn target(arguments: &Arguments, context: &Context, request: &Request) -> anyhow
     }
     make_folder(path.parent().unwrap_or(Path::new("")))?;
     Ok(path)
-}
-
-pub(crate) fn is_png(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
 }

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use image::{RgbaImage, imageops};
-use pixgen_api::{Animation, Kind, Motion, Request, SheetTag};
+use pixgen_api::{Animation, Kind, Motion, SheetTag};
 use pixgen_art::export::{ExportOptions, SheetFormat, export};
 use pixgen_art::sheet::{Frame, Layout, PackOptions, Sheet, pack, pivot_of};
 use pixgen_art::{MAX_EDGE_PX, Metrics};
 
-use crate::commands::generate::is_png;
 use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, OrUsage, usage};
-use crate::names::{FileSet, make_folder, slug};
+use crate::names::{FileSet, folder_and_stem, make_folder};
 use crate::options::DrawOptions;
 use crate::png_text::{encode, texts};
 use crate::preview;
@@ -73,7 +72,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     plan(&request)?;
     check_gif(arguments.gif_scale, request.size_px, animation.frames)?;
     let device = context.settings.device()?;
-    let (folder, stem) = target(&arguments, context, &request);
+    let (folder, stem) = folder_and_stem(arguments.output.as_deref(), context.settings.path("output"), &request.prompt);
     make_folder(&folder)?;
     let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
     let item = request.prompt.clone();
@@ -118,17 +117,6 @@ fn animation(arguments: &Arguments, recipe: Option<Animation>) -> Animation {
         motion: arguments.motion.clone().unwrap_or(base.motion),
         frame_ms: arguments.frame_ms.unwrap_or(base.frame_ms),
         variation: arguments.variation.or(base.variation),
-    }
-}
-
-fn target(arguments: &Arguments, context: &Context, request: &Request) -> (PathBuf, String) {
-    match &arguments.output {
-        Some(path) if is_png(path) => {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
-        }
-        Some(folder) => (folder.clone(), slug(&request.prompt)),
-        None => (context.settings.path("output"), slug(&request.prompt)),
     }
 }
 

@@ -12,12 +12,11 @@ use pixgen_art::sheet::{DEFAULT_FRAME_MS, Frame, Layout, PackOptions, Sheet, pac
 use pixgen_art::tile::SEAMLESS_Z;
 use pixgen_art::{MAX_EDGE_PX, Metrics, Palette};
 
-use crate::commands::generate::is_png;
 use crate::context::Context;
 use crate::drawing::{Observer, fresh_seed, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, usage};
-use crate::names::{FileSet, make_folder, slug, write_numbered};
+use crate::names::{FileSet, folder_and_stem, is_png, make_folder, write_numbered};
 use crate::options::{DrawOptions, SeamlessAxes};
 use crate::picture::png;
 use crate::png_text::with_request;
@@ -87,7 +86,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         context.printer.warning(warning);
     }
     let device = context.settings.device()?;
-    let (folder, stem) = target(&arguments, context, &request);
+    let (folder, stem) = folder_and_stem(arguments.output.as_deref(), context.settings.path("output"), &request.prompt);
     make_folder(&folder)?;
     // Tiles are drawn, joined and measured at the size that the model draws, and enlarged at the end.
     let request = Request {
@@ -173,18 +172,6 @@ fn mixed(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Folder and name of the files.
-fn target(arguments: &Arguments, context: &Context, request: &Request) -> (PathBuf, String) {
-    match &arguments.output {
-        Some(path) if is_png(path) => {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            (path.parent().unwrap_or(Path::new("")).to_owned(), stem)
-        }
-        Some(folder) => (folder.clone(), slug(&request.prompt)),
-        None => (context.settings.path("output"), slug(&request.prompt)),
-    }
 }
 
 /// Draws tiles with one engine.
