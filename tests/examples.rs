@@ -10,11 +10,11 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod copy_folder;
 #[allow(dead_code, reason = "the playtest's test uses the rest")]
 mod screen;
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
