@@ -1,9 +1,15 @@
 //! Opens the device that a user prefers.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use candle_core::{DType, Device};
 use pixgen_api::DevicePreference;
 
 use crate::EngineError;
+
+/// The NVIDIA cards that were opened, by their number.
+static CARDS: Mutex<BTreeMap<usize, Device>> = Mutex::new(BTreeMap::new());
 
 /// Opens a device, and says in which type the weights should be held there.
 pub(crate) fn open(preference: DevicePreference) -> Result<(Device, DType), EngineError> {
@@ -11,7 +17,13 @@ pub(crate) fn open(preference: DevicePreference) -> Result<(Device, DType), Engi
     match preference {
         DevicePreference::Cpu => Ok((Device::Cpu, DType::F32)),
         DevicePreference::Cuda(index) => {
+            // Once per process: what was compiled and measured for a card serves the next model, too.
+            let mut opened = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(device) = opened.get(&index) {
+                return Ok((device.clone(), DType::F16));
+            }
             let device = Device::new_cuda(index).map_err(failed(format!("cuda:{index}")))?;
+            opened.insert(index, device.clone());
             Ok((device, DType::F16))
         }
         DevicePreference::Metal(index) => {

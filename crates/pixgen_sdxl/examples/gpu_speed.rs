@@ -49,8 +49,8 @@ fn main() -> Outcome<()> {
     {
         let batch = if guidance > 1.0 { 2 * images } else { images };
         steps(&pipeline, &run(px, images, 2, guidance))?;
-        let once = median(|| Ok(steps(&pipeline, &run(px, images, 1, guidance))?))?;
-        let many = median(|| Ok(steps(&pipeline, &run(px, images, 1 + STEPS, guidance))?))?;
+        let once = median(|| steps(&pipeline, &run(px, images, 1, guidance)))?;
+        let many = median(|| steps(&pipeline, &run(px, images, 1 + STEPS, guidance)))?;
         let ms = (many - once) / STEPS as f64;
         say(json!({"what": "unet step", "batch": batch, "px": px, "ms": ms}));
         if rest.iter().any(|argument| argument == "--profile") {
@@ -62,7 +62,10 @@ fn main() -> Outcome<()> {
     for px in [1024, 512] {
         let latent = Tensor::randn(0f32, 1.0, (1, 4, px / 8, px / 8), &device)?;
         pipeline.decode(&latent)?;
-        let ms = median(|| Ok(drop(pipeline.decode(&latent)?)))?;
+        let ms = median(|| {
+            pipeline.decode(&latent)?;
+            Ok(())
+        })?;
         say(
             json!({"what": "vae decode", "batch": 1, "px": px, "ms": ms, "vae_dtype": format!("{:?}", pipeline.vae_dtype())}),
         );
@@ -70,7 +73,10 @@ fn main() -> Outcome<()> {
     for (count, images, guidance, px) in [(30, 1, 5.0, 1024), (4, 1, 1.0, 1024), (30, 8, 5.0, 1024), (30, 1, 5.0, 512)]
     {
         let input = run(px, images, count, guidance);
-        let whole = || -> Outcome<()> { Ok(drop(pipeline.generate(&input, &mut |_| ControlFlow::Continue(()))?)) };
+        let whole = || -> Outcome<()> {
+            pipeline.generate(&input, &mut |_| ControlFlow::Continue(()))?;
+            Ok(())
+        };
         whole()?;
         GpuMemory::reset_peak(&device)?;
         let ms = median(whole)?;

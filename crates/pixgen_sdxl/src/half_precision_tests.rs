@@ -38,7 +38,8 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 fn text_encoders_in_f16() {
     each_model(|source, reference| {
         let encoders = TextEncoders::load(source, &Device::Cpu, DType::F16).unwrap();
-        let encoded = encoders.encode(&encoders.read("a blue potion", &PromptOptions::plain()).unwrap(), 0).unwrap();
+        let encoded =
+            encoders.encode_anew(&encoders.read("a blue potion", &PromptOptions::plain()).unwrap(), 0).unwrap();
         assert_eq!(encoded.hidden.dtype(), DType::F16);
         assert_close(&encoded.hidden, &reference["hidden.2"]);
         assert_close(&encoded.pooled, &reference["pooled.2"]);
@@ -52,7 +53,7 @@ fn weighted_prompts_in_f16() {
     let cases = [(0, "a (blue:1.5) potion", "model_b"), (8, r"(green slime:1.3), \(isometric\)", "model_a")];
     for (index, prompt, model) in cases {
         let encoders = TextEncoders::load(&checkpoint(model), &Device::Cpu, DType::F16).unwrap();
-        let encoded = encoders.encode(&encoders.read(prompt, &PromptOptions::default()).unwrap(), 0).unwrap();
+        let encoded = encoders.encode_anew(&encoders.read(prompt, &PromptOptions::default()).unwrap(), 0).unwrap();
         assert_eq!(encoded.hidden.dtype(), DType::F16);
         assert_close(&encoded.hidden, &reference[&format!("{index}.hidden")]);
     }

@@ -14,6 +14,7 @@
 //! - `unet`, `vae`: the two networks; `nn`: their layers, each with a fast version for the CPU beside its reference.
 //! - [`scheduler`], `noise`, `guidance`: the solvers, torch's random numbers, and classifier-free guidance.
 //! - `cuda`: both networks as fused operations on NVIDIA cards.
+//! - `residence`: which parts are on the graphics card.
 //! - `preview`: cheap pictures of latents.
 //! - `pipeline`: all of it together, and the loop of a run.
 //! - `tests/parity/README.md`: how the references of the tests are made.
@@ -40,6 +41,7 @@ mod params;
 mod pipeline;
 mod preview;
 mod prompt;
+mod residence;
 pub mod scheduler;
 mod source;
 mod text;
@@ -71,6 +73,7 @@ pub use lora::{LoraError, LoraFile, LoraFileReport, LoraInfo, LoraKind, LoraRepo
 pub use nn::Seamless;
 pub use noise::{Generator, randn};
 pub use pipeline::{InitImage, Pipeline, StepReport, TextToImage};
+pub use residence::{GpuNeed, MemoryUse, PartBytes};
 pub use scheduler::{Prediction, SamplerOptions, SigmaSchedule, Spacing};
 pub use source::ModelSource;
 pub use text::{EncodedPrompt, PromptOptions, PromptSyntax};

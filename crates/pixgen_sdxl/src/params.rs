@@ -46,6 +46,19 @@ impl Params {
         self.entries.iter().map(|(name, param)| (name.as_str(), &param.shape))
     }
 
+    /// The tensors in which the weights lie, each once, in the order of the names.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn storages(&self) -> impl Iterator<Item = &Tensor> {
+        let mut seen = std::collections::HashSet::new();
+        self.entries.values().map(|param| &param.storage).filter(move |storage| seen.insert(storage.id()))
+    }
+
+    /// Bytes of all weights.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.storages().map(|storage| storage.elem_count() * storage.dtype().size_in_bytes()).sum()
+    }
+
     /// A copy of what the layer computes with now, in the weight's own shape and dtype.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
         self.view(name)?.force_contiguous()

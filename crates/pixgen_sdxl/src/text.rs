@@ -205,8 +205,13 @@ impl TextEncoders {
         Ok(Chunks { each, cut_off: cut_off[0].max(cut_off[1]) })
     }
 
-    /// Encodes the windows of a prompt.
-    pub(crate) fn encode(&self, chunks: &Chunks, clip_skip: usize) -> Result<EncodedPrompt, Error> {
+    /// Encodes the windows of a prompt; `prepare` is called if they have not been encoded recently.
+    pub(crate) fn encode(
+        &self,
+        chunks: &Chunks,
+        clip_skip: usize,
+        prepare: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<EncodedPrompt, Error> {
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |(text, skip, _): &(Chunks, usize, EncodedPrompt)| text == chunks && *skip == clip_skip;
         {
@@ -216,6 +221,7 @@ impl TextEncoders {
                 return Ok(known.2);
             }
         }
+        prepare()?;
         let encoded = self.encode_anew(chunks, clip_skip)?;
         let mut recent = recent();
         recent.truncate(REMEMBERED - 1);

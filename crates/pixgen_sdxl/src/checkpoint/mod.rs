@@ -34,6 +34,7 @@ use candle_core::{DType, Device};
 use serde::de::DeserializeOwned;
 
 use self::single_file::SingleFile;
+use crate::residence::MemoryUse;
 use crate::scheduler::Prediction;
 use crate::source::parse_json;
 use crate::{Error, ModelSource};
@@ -54,6 +55,8 @@ pub struct LoadOptions {
     pub vae: Option<PathBuf>,
     /// A folder with `tokenizer/` and `tokenizer_2/` for a single file that does not use CLIP's own vocabulary.
     pub tokenizers: Option<PathBuf>,
+    /// How much of a graphics card's memory the model may take.
+    pub memory: MemoryUse,
 }
 
 impl Default for LoadOptions {
@@ -66,6 +69,7 @@ impl Default for LoadOptions {
             zero_terminal_snr: None,
             vae: None,
             tokenizers: None,
+            memory: MemoryUse::default(),
         }
     }
 }

@@ -12,15 +12,24 @@ use cudarc::driver::sys::CUfunction_attribute;
 use cudarc::driver::{CudaContext, CudaFunction};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
 
-/// All kernels, in the order in which they build on each other.
-const SOURCES: [&str; 7] = [
+use super::gated::GATED_PRODUCTS;
+use super::layers::HEAD_DIM;
+
+/// The kernels for all cards; the first is what all kernels use.
+const SOURCES: [&str; 6] = [
     include_str!("kernels/common.cuh"),
     include_str!("kernels/norm.cu"),
     include_str!("kernels/pointwise.cu"),
     include_str!("kernels/embedding.cu"),
     include_str!("kernels/edges.cu"),
     include_str!("kernels/attention.cu"),
+];
+
+/// Those for Hopper: what they share, then what stands for itself.
+const HOPPER_SOURCES: [&str; 3] = [
+    include_str!("kernels/hopper.cuh"),
     include_str!("kernels/attention_hopper.cu"),
+    include_str!("kernels/gated_hopper.cu"),
 ];
 
 /// The entry points of [`SOURCES`].
@@ -42,9 +51,12 @@ const NAMES: [&str; 15] = [
     "softmax_rows",
 ];
 
-/// Those of `attention_hopper.cu`, with the shared memory that they may take.
-const HOPPER: [(&str, usize); 2] =
-    [("attention_wide_128", wide_attention_bytes(128)), ("attention_wide_192", wide_attention_bytes(192))];
+/// The entry points of [`HOPPER_SOURCES`], with the shared memory that they may take.
+fn hopper_names() -> impl Iterator<Item = (&'static str, usize)> {
+    let attention = [("attention_wide_128", 128), ("attention_wide_192", 192)];
+    let attention = attention.map(|(name, queries)| (name, wide_attention_bytes(queries)));
+    attention.into_iter().chain(GATED_PRODUCTS.map(|product| (product.name, product.shared_bytes())))
+}
 
 /// Keys of a tile of `attention_hopper.cu`.
 pub(super) const WIDE_KEYS: usize = 128;
@@ -59,6 +71,48 @@ fn is_hopper(major: i32, minor: i32) -> bool {
     (major, minor) == (9, 0)
 }
 
+/// `multiply` for results of 64 rows and `columns` columns in f32: from two tiles in shared memory, added to what is
+/// there or, if not `add`, instead of it; or with its left matrix, 16 columns of it, in registers.
+fn warpgroup_product(columns: usize, left_in_registers: bool) -> String {
+    let count = columns / 2;
+    let list = |numbers: std::ops::Range<usize>| numbers.map(|n| format!("%{n}")).collect::<Vec<_>>().join(", ");
+    let sums = (0..count).map(|n| format!("\"+f\"(c[{}][{}])", n / 4, n % 4)).collect::<Vec<_>>().join(", ");
+    let results = list(0..count);
+    let instruction = format!("wgmma.mma_async.sync.aligned.m64n{columns}k16.\" PRODUCT_TYPES \" {{{results}}}");
+    if left_in_registers {
+        let left = list(count..count + 4);
+        format!(
+            "__device__ __forceinline__ void multiply(float (&c)[{}][4], const u32 (&a)[4], unsigned long long b) {{\n\
+             asm volatile(\"{instruction}, {{{left}}}, %{}, 1, 1, 1, 1;\" : {sums}\n\
+             : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b));\n}}\n",
+            columns / 8,
+            count + 4,
+        )
+    } else {
+        format!(
+            "__device__ __forceinline__ void multiply(float (&c)[{}][4], unsigned long long a, unsigned long long b, \
+             int add) {{\nasm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{}, 0; {instruction}, %{count}, %{}, p, 1, 1, \
+             0, 0;}}\" : {sums}\n: \"l\"(a), \"l\"(b), \"r\"(add));\n}}\n",
+            columns / 8,
+            count + 2,
+            count + 1,
+        )
+    }
+}
+
+/// What is compiled for a card, in parts that know nothing of each other.
+fn units(is_hopper: bool) -> Vec<String> {
+    let mut units = vec![SOURCES.concat()];
+    if is_hopper {
+        let [shared, kernels @ ..] = HOPPER_SOURCES;
+        let products =
+            [warpgroup_product(HEAD_DIM, true), warpgroup_product(128, false), warpgroup_product(256, false)];
+        let before = [SOURCES[0], shared, &products.concat()].concat();
+        units.extend(kernels.map(|kernel| [&before, kernel].concat()));
+    }
+    units
+}
+
 /// The kernels for one card and one 16-bit format.
 #[derive(Debug)]
 pub(super) struct Kernels {
@@ -70,13 +124,28 @@ impl Kernels {
     /// Compiles and loads the kernels.
     pub(super) fn load(context: &Arc<CudaContext>, dtype: DType) -> Result<Self> {
         let (major, minor) = context.compute_capability().map_err(candle_core::Error::wrap)?;
-        let module = context.load_module(compile(dtype, major, minor)?).map_err(candle_core::Error::wrap)?;
-        let load = |name| module.load_function(name).map_err(candle_core::Error::wrap);
-        let mut functions = NAMES.into_iter().map(|name| Ok((name, load(name)?))).collect::<Result<HashMap<_, _>>>()?;
         let is_hopper = is_hopper(major, minor);
+        // Each in a thread of its own: a model's first image waits for them.
+        let load = |source| {
+            context.bind_to_thread().map_err(candle_core::Error::wrap)?;
+            context.load_module(compile(source, dtype, major, minor)?).map_err(candle_core::Error::wrap)
+        };
+        let modules = std::thread::scope(|scope| {
+            let units: Vec<_> = units(is_hopper).into_iter().map(|source| scope.spawn(move || load(source))).collect();
+            let finished = units.into_iter().map(|unit| match unit.join() {
+                Ok(module) => module,
+                Err(_) => bail!("the compiler of the CUDA kernels broke off"),
+            });
+            finished.collect::<Result<Vec<_>>>()
+        })?;
+        let find = |name: &str| match modules.iter().find_map(|module| module.load_function(name).ok()) {
+            Some(function) => Ok(function),
+            None => bail!("the compiled kernels lack {name}"),
+        };
+        let mut functions = NAMES.into_iter().map(|name| Ok((name, find(name)?))).collect::<Result<HashMap<_, _>>>()?;
         if is_hopper {
-            for (name, bytes) in HOPPER {
-                let function = load(name)?;
+            for (name, bytes) in hopper_names() {
+                let function = find(name)?;
                 let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
                 let bytes = i32::try_from(bytes).map_err(candle_core::Error::wrap)?;
                 function.set_attribute(attribute, bytes).map_err(candle_core::Error::wrap)?;
@@ -86,7 +155,7 @@ impl Kernels {
         Ok(Self { functions, is_hopper })
     }
 
-    /// Whether the kernels of `attention_hopper.cu` are there.
+    /// Whether the kernels of `attention_hopper.cu` and `gated_hopper.cu` are there.
     pub(super) fn is_hopper(&self) -> bool {
         self.is_hopper
     }
@@ -100,7 +169,7 @@ impl Kernels {
 }
 
 /// PTX for a compute capability.
-fn compile(dtype: DType, major: i32, minor: i32) -> Result<Ptx> {
+fn compile(source: String, dtype: DType, major: i32, minor: i32) -> Result<Ptx> {
     if major < 8 {
         bail!("the graphics card has compute capability {major}.{minor}, the kernels need 8.0 (Ampere) or newer");
     }
@@ -111,13 +180,13 @@ fn compile(dtype: DType, major: i32, minor: i32) -> Result<Ptx> {
     };
     let mut flags = vec![format!("-DHALF_IS_BF16={is_bf16}"), "--std=c++17".to_owned()];
     if is_hopper(major, minor) {
-        flags.extend(["--gpu-architecture=compute_90a".to_owned(), "-DHOPPER".to_owned()]);
+        flags.push("--gpu-architecture=compute_90a".to_owned());
     } else {
         flags.push(format!("--gpu-architecture=compute_{major}{minor}"));
     }
     let options =
         CompileOptions { options: flags, name: Some("pixgen_sdxl.cu".to_owned()), ..CompileOptions::default() };
-    match compile_ptx_with_opts(SOURCES.concat(), options) {
+    match compile_ptx_with_opts(source, options) {
         Ok(ptx) => Ok(ptx),
         Err(cudarc::nvrtc::CompileError::CompileError { log, .. }) => {
             bail!("the CUDA kernels do not compile for compute capability {major}.{minor}: {}", log.to_string_lossy())
@@ -136,17 +205,18 @@ mod tests {
     fn the_kernels_compile_for_all_cards_and_formats() {
         for (major, minor) in [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0), (12, 1)] {
             for dtype in [DType::F16, DType::BF16] {
-                let ptx = compile(dtype, major, minor).unwrap().to_src();
+                let units = units(is_hopper(major, minor)).into_iter();
+                let ptx: String = units.map(|unit| compile(unit, dtype, major, minor).unwrap().to_src()).collect();
                 let has = |name: &str| ptx.contains(&format!(".entry {name}("));
                 for name in NAMES {
                     assert!(has(name), "{name} for {major}.{minor}");
                 }
-                for (name, _) in HOPPER {
+                for (name, _) in hopper_names() {
                     assert_eq!(has(name), (major, minor) == (9, 0), "{name} for {major}.{minor}");
                 }
             }
         }
-        assert!(compile(DType::F16, 7, 5).unwrap_err().to_string().contains("7.5"));
-        assert!(compile(DType::F32, 9, 0).is_err());
+        assert!(compile(String::new(), DType::F16, 7, 5).unwrap_err().to_string().contains("7.5"));
+        assert!(compile(String::new(), DType::F32, 9, 0).is_err());
     }
 }

@@ -463,7 +463,8 @@ impl Recorder {
             }
         };
         let wide = |kernel, block: usize| {
-            let map = |spot, tokens, stride, box_tokens| TensorMap { spot, images, tokens, heads, stride, box_tokens };
+            let map =
+                |spot, tokens, stride, box_tokens| TensorMap::heads(spot, [images, tokens, heads], stride, box_tokens);
             let maps = [
                 map(q, queries, q_stride, block),
                 map(k, keys, kv_stride, WIDE_KEYS),

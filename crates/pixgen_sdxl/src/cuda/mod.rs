@@ -14,17 +14,20 @@
 mod arena;
 #[cfg(feature = "cudnn")]
 mod cudnn;
+mod gated;
 mod gpu;
 mod kernels;
 mod layers;
 mod memory;
 mod product;
 mod program;
+mod seat;
 mod tensor_map;
 mod unet;
 mod vae;
 
 pub use self::memory::GpuMemory;
+pub(crate) use self::seat::{Seat, card_of};
 pub(crate) use self::unet::{LevelSizes, UnetSizes};
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,6 +128,11 @@ impl UnetPrograms {
             let Some(program) = current.as_mut() else { return Ok(None) };
             program.run(step.sample, step.timestep, step.conditioning, self.graphs.load(Ordering::Relaxed)).map(Some)
         })
+    }
+
+    /// Drops what was recorded: the weights are about to leave their addresses.
+    pub(crate) fn forget(&self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Milliseconds of each kind of operation in one step of the current shape, the longest first.

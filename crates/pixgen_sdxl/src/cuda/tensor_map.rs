@@ -3,24 +3,26 @@
 use std::ffi::c_void;
 
 use candle_core::cuda_backend::cudarc;
-use candle_core::{DType, Error, Result};
+use candle_core::{DType, Error, Result, bail};
 use cudarc::driver::sys;
 
 use super::gpu::Gpu;
 use super::layers::{HALF, HEAD_DIM};
 use super::program::Spot;
 
-/// Heads of 64 channels: (images, heads, tokens, 64), of which the accelerator fetches 64 channels of `box_tokens` tokens
-/// at once.
+/// A tensor of which the accelerator moves boxes of some columns and rows, each row swizzled over its own width: up to
+/// 128 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TensorMap {
     pub(super) spot: Spot,
-    pub(super) images: usize,
-    pub(super) tokens: usize,
-    pub(super) heads: usize,
-    /// Numbers from a token to the next.
-    pub(super) stride: usize,
-    pub(super) box_tokens: usize,
+    /// How many of the sizes there are.
+    rank: u32,
+    /// Columns, rows, heads, images.
+    sizes: [usize; 4],
+    /// Numbers from a row to the next, likewise of heads and images.
+    strides: [usize; 3],
+    /// Columns and rows.
+    of_box: [usize; 2],
 }
 
 /// The driver's form of a description, which it wants at a multiple of 64 bytes.
@@ -29,29 +31,63 @@ pub(super) struct TensorMap {
 pub(super) struct EncodedMap(sys::CUtensorMap);
 
 impl TensorMap {
+    /// Heads of 64 channels, (images, tokens, heads, 64), of which `box_tokens` tokens of a head are fetched at once.
+    pub(super) fn heads(spot: Spot, [images, tokens, heads]: [usize; 3], stride: usize, box_tokens: usize) -> Self {
+        Self {
+            spot,
+            rank: 4,
+            sizes: [HEAD_DIM, tokens, heads, images],
+            strides: [stride, HEAD_DIM, tokens * stride],
+            of_box: [HEAD_DIM, box_tokens],
+        }
+    }
+
+    /// A matrix (rows, columns).
+    pub(super) fn matrix(
+        spot: Spot,
+        [rows, columns]: [usize; 2],
+        stride: usize,
+        [box_rows, box_columns]: [usize; 2],
+    ) -> Self {
+        Self {
+            spot,
+            rank: 2,
+            sizes: [columns, rows, 1, 1],
+            strides: [stride, rows * stride, rows * stride],
+            of_box: [box_columns, box_rows],
+        }
+    }
+
     pub(super) fn encode(&self, gpu: &Gpu, address: u64) -> Result<EncodedMap> {
-        let Self { images, tokens, heads, stride, box_tokens, .. } = *self;
+        use sys::CUtensorMapSwizzle as Swizzle;
+
         let dtype = match gpu.dtype() {
             DType::BF16 => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
             _ => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
         };
-        let sizes = [HEAD_DIM, tokens, heads, images].map(|size| size as u64);
-        let strides_bytes = [stride * HALF, HEAD_DIM * HALF, tokens * stride * HALF].map(|size| size as u64);
-        let box_sizes = [HEAD_DIM, box_tokens, 1, 1].map(|size| size as u32);
+        let swizzle = match self.of_box[0] * HALF {
+            128 => Swizzle::CU_TENSOR_MAP_SWIZZLE_128B,
+            64 => Swizzle::CU_TENSOR_MAP_SWIZZLE_64B,
+            32 => Swizzle::CU_TENSOR_MAP_SWIZZLE_32B,
+            bytes => bail!("a box of {bytes} bytes a row cannot be swizzled"),
+        };
+        let sizes = self.sizes.map(|size| size as u64);
+        let strides_bytes = self.strides.map(|stride| (stride * HALF) as u64);
+        let box_sizes = [self.of_box[0], self.of_box[1], 1, 1].map(|size| size as u32);
         let mut map = EncodedMap(sys::CUtensorMap { opaque: [0; 16] });
-        // SAFETY: all arrays have as many entries as the rank says, the address belongs to the program.
+        // SAFETY: all arrays have at least as many entries as the rank says, the address belongs to the program.
         unsafe {
             sys::cuTensorMapEncodeTiled(
                 &raw mut map.0,
                 dtype,
-                4,
+                self.rank,
                 address as *mut c_void,
                 sizes.as_ptr(),
                 strides_bytes.as_ptr(),
                 box_sizes.as_ptr(),
                 [1u32; 4].as_ptr(),
                 sys::CUtensorMapInterleave::CU_TENSOR_MAP_INTERLEAVE_NONE,
-                sys::CUtensorMapSwizzle::CU_TENSOR_MAP_SWIZZLE_128B,
+                swizzle,
                 sys::CUtensorMapL2promotion::CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                 sys::CUtensorMapFloatOOBfill::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
             )

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 
+use super::gated::{GATED_PRODUCTS, GatedProduct};
 use super::gpu::Gpu;
-use super::layers::{Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, Weights};
+use super::layers::{Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, Linear, Weights};
 use super::product::Product;
 use super::program::{Argument, Launch, Place, Recorder, Spot};
 use super::unet::output;
@@ -236,6 +237,34 @@ fn gated_activations() {
             let found = bench.run(&y, &[rows, channels], dtype);
             assert_close(&found, &geglu(&x).unwrap(), dtype, &format!("{rows} rows of {channels}"));
         });
+    }
+}
+
+/// The product and the gate in one kernel: each of them, whether or not it is the fastest; several tiles and bands, cut
+/// off at the end.
+#[test]
+fn gated_products() {
+    for (rows, inputs, outputs) in [(1, 64, 128), (130, 200, 256), (2600, 192, 384), (300, 1280, 1280)] {
+        for GatedProduct { name, .. } in GATED_PRODUCTS {
+            each_format(|mut bench| {
+                let x = bench.rounded(&random(1, 0.0, 1.0, (rows, inputs)));
+                let weight = bench.rounded(&random(2, 0.0, 1.0 / (inputs as f64).sqrt(), (2 * outputs, inputs)));
+                let bias = bench.rounded(&random(3, 0.0, 1.0, 2 * outputs));
+                let [x_at, weight_at, bias_at] = [&x, &weight, &bias].map(|x| bench.upload(x, bench.dtype));
+                let y = bench.recorder.memory(rows * outputs * HALF);
+                let layer = Linear { weight: weight_at, bias: Some(bias_at), inputs, outputs: 2 * outputs };
+                let mut launches = bench.recorder.gated_products(layer, Spot::Fixed(x_at), y.spot(), rows).into_iter();
+                // Other cards than Hopper have none of them.
+                let Some(launch) = launches.find(|launch| launch.kernel == name) else {
+                    return assert!(!bench.gpu.kernels().is_hopper());
+                };
+                bench.recorder.launch(launch);
+                let dtype = bench.dtype;
+                let found = bench.run(&y, &[rows, outputs], dtype);
+                let both = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+                assert_close(&found, &geglu(&both).unwrap(), dtype, &format!("{name}: {rows}×{inputs}×{outputs}"));
+            });
+        }
     }
 }
 

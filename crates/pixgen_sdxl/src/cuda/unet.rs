@@ -477,13 +477,9 @@ impl Network<'_> {
         drop(attended);
 
         let normed = self.layer_norm(&layer("norm3"), &tokens, rows, channels)?;
-        let inner = self.weights.outputs(&layer("ff.net.0.proj"))? / 2;
-        let gated = self.linear(&layer("ff.net.0.proj"), true, &normed, rows, None)?;
+        let gated = self.recorder.linear_layer(self.weights, &layer("ff.net.0.proj"), true)?;
+        let activated = self.recorder.gated_linear(gated, &normed, rows)?;
         drop(normed);
-        let activated = self.recorder.memory(rows * inner * HALF);
-        let arguments = vec![(&gated).into(), (&activated).into(), rows.into(), inner.into()];
-        self.recorder.simple("geglu", rows * inner / OCTET, 1, arguments);
-        drop(gated);
         self.linear(&layer("ff.net.2"), true, &activated, rows, Some(&tokens))
     }
 

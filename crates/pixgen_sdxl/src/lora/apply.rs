@@ -99,11 +99,13 @@ impl Adapters {
 
     /// Brings the model to exactly these adapters. Everything is checked before the first weight changes.
     ///
-    /// `params` are the weights of the [`COMPONENTS`].
+    /// `params` are the weights of the [`COMPONENTS`]; `touch` is called with the number of one of them before its
+    /// weights are read or changed.
     pub(crate) fn set(
         &mut self,
         loras: &[(&LoraFile, LoraStrength)],
         params: [&Params; 3],
+        touch: &mut dyn FnMut(usize) -> std::result::Result<(), Error>,
     ) -> std::result::Result<LoraReport, Error> {
         let keys = self.keys.get_or_insert_with(|| Keys::new(params));
         let mut plan = Plan::new();
@@ -113,8 +115,14 @@ impl Adapters {
         }
 
         let mut originals = Originals::new(self.model.clone(), params);
+        let mut touched = None;
+        let mut touch = |component: usize| match touched.replace(component) {
+            Some(same) if same == component => Ok(()),
+            _ => touch(component),
+        };
         let outdated: Vec<_> = self.changed.iter().filter(|name| !plan.contains_key(*name)).cloned().collect();
         for name in outdated {
+            touch(name.0)?;
             let original = self.original(&name, &mut originals)?;
             params[name.0].write(&name.1, &original)?;
             self.changed.remove(&name);
@@ -127,12 +135,12 @@ impl Adapters {
             bytes += entry.1.iter().flat_map(Planned::factors).map(Factor::bytes).sum::<usize>();
             batch.push(entry);
             if bytes > BATCH_BYTES {
-                self.merge(&batch, loras, &mut originals)?;
+                self.merge(&batch, loras, &mut originals, &mut touch)?;
                 batch.clear();
                 bytes = 0;
             }
         }
-        self.merge(&batch, loras, &mut originals)?;
+        self.merge(&batch, loras, &mut originals, &mut touch)?;
         report.changed_weights = self.changed.len();
         Ok(report)
     }
@@ -142,6 +150,7 @@ impl Adapters {
         batch: &[(WeightName, Vec<Planned<'_>>)],
         loras: &[(&LoraFile, LoraStrength)],
         originals: &mut Originals<'_>,
+        touch: &mut dyn FnMut(usize) -> std::result::Result<(), Error>,
     ) -> std::result::Result<(), Error> {
         let mut wanted: Vec<Vec<&Factor>> = vec![Vec::new(); loras.len()];
         for planned in batch.iter().flat_map(|(_, planned)| planned) {
@@ -149,6 +158,7 @@ impl Adapters {
         }
         let factors = Factors::upload(&wanted, |file, factor| loras[file].0.bytes(&factor.key), self.model.device())?;
         for (name, planned) in batch {
+            touch(name.0)?;
             let base = self.original(name, originals)?.to_dtype(DType::F32)?;
             let mut merged = base.clone();
             for planned in planned {

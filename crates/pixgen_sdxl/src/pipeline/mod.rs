@@ -18,6 +18,7 @@ use crate::config::ModelIndex;
 use crate::lora::{Adapters, LoraFile, LoraReport, LoraStrength};
 use crate::nn::Seamless;
 use crate::preview::Previews;
+use crate::residence::{Part, Parts, Residence};
 use crate::scheduler::SchedulerConfig;
 use crate::text::{EncodedPrompt, PromptOptions, TextEncoders};
 use crate::unet::{Surroundings, TIME_IDS, Unet};
@@ -30,15 +31,16 @@ const DEFAULT_SAMPLE_SIZE: usize = 128;
 /// A loaded SDXL model.
 #[derive(Debug)]
 pub struct Pipeline {
-    text: TextEncoders,
-    unet: Unet,
-    vae: Vae,
+    pub(crate) text: TextEncoders,
+    pub(crate) unet: Unet,
+    pub(crate) vae: Vae,
     scheduler: SchedulerConfig,
     previews: Previews,
     /// Whether no negative prompt means zeros instead of the encoded empty text.
     zeros_for_no_prompt: bool,
-    device: Device,
+    pub(crate) device: Device,
     adapters: Adapters,
+    pub(crate) residence: Residence,
 }
 
 impl Pipeline {
@@ -75,6 +77,9 @@ impl Pipeline {
         let index = ModelIndex::read(source)?;
         let scheduler = SchedulerConfig::read(source)?;
         let text = TextEncoders::load(source, device, dtype)?;
+        let mut residence = Residence::new(source.options().memory);
+        // With room for one part only they cannot wait on the card for the others.
+        residence.text_is_loaded(&text, device, dtype)?;
         let unet = Unet::load(source, device, dtype)?;
         let vae = Vae::load(source, device, dtype)?;
         let fits = [
@@ -108,6 +113,7 @@ impl Pipeline {
             zeros_for_no_prompt: index.force_zeros_for_empty_prompt,
             device: device.clone(),
             adapters: Adapters::new(source.recipe()),
+            residence,
         })
     }
 
@@ -126,8 +132,17 @@ impl Pipeline {
     {
         let loras: Vec<_> = loras.iter().map(|(file, strength)| (*file, (*strength).into())).collect();
         self.text.forget();
-        let [first, second] = self.text.params();
-        self.adapters.set(&loras, [self.unet.params(), first, second])
+        let Self { adapters, residence, text, unet, device, .. } = self;
+        let parts = Parts { text, unet, device };
+        let [first, second] = text.params();
+        let done = adapters.set(&loras, [unet.params(), first, second], &mut |component| {
+            let part = if component == 0 { Part::Unet } else { Part::Text };
+            residence.summon(part, parts)?;
+            residence.will_change(part);
+            Ok(())
+        });
+        residence.text_is_done(parts);
+        done
     }
 
     /// The weights that adapters can change.
@@ -170,6 +185,7 @@ impl Pipeline {
     /// When the latents have another number of channels, when they or the image are not finite even in f32, or when
     /// the tiles are too small.
     pub fn decode_with(&self, latents: &Tensor, seamless: Seamless, tiling: VaeTiling) -> Result<Tensor, Error> {
+        self.summon(Part::Vae)?;
         Ok(self.vae.decode(latents, seamless, tiling)?.clamp(-1f32, 1f32)?.to_device(&Device::Cpu)?)
     }
 
@@ -180,6 +196,7 @@ impl Pipeline {
     /// When the image has other channels than the autoencoder reads, when its size is no multiple of
     /// [`Pipeline::size_step_px`], or when the model's file has no encoder.
     pub fn encode(&self, images: &Tensor, seamless: Seamless, tiling: VaeTiling) -> Result<Posterior, Error> {
+        self.summon(Part::Vae)?;
         self.vae.encode(images, seamless, tiling)
     }
 
@@ -216,7 +233,10 @@ impl Pipeline {
     /// # Errors
     /// When the prompt cannot be tokenized or an option is out of range.
     pub fn encode_prompt(&self, prompt: &str, options: &PromptOptions) -> Result<EncodedPrompt, Error> {
-        self.text.encode(&self.text.read(prompt, options)?, options.clip_skip)
+        let chunks = self.text.read(prompt, options)?;
+        let encoded = self.text.encode(&chunks, options.clip_skip, &mut || self.summon(Part::Text))?;
+        self.text_is_done();
+        Ok(encoded)
     }
 
     /// How many tokens at the end of the prompt are not read, because they would need more than
@@ -243,6 +263,7 @@ impl Pipeline {
     ) -> Result<Tensor, Error> {
         let hidden: Vec<_> = prompts.iter().map(|prompt| &prompt.hidden).collect();
         let pooled: Vec<_> = prompts.iter().map(|prompt| &prompt.pooled).collect();
+        self.summon(Part::Unet)?;
         let conditioning = self.unet.condition(&Tensor::cat(&hidden, 0)?, &Tensor::cat(&pooled, 0)?, sizes_px)?;
         Ok(self.unet.forward(sample, timestep, &conditioning, Surroundings::default())?)
     }

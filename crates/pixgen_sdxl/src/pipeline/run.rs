@@ -8,6 +8,7 @@ use super::{Pipeline, TextToImage};
 use crate::Error;
 use crate::guidance::guide;
 use crate::noise::ImageNoise;
+use crate::residence::Part;
 use crate::text::{Chunks, EncodedPrompt};
 use crate::unet::{Conditioning, Surroundings};
 
@@ -90,6 +91,8 @@ impl Pipeline {
     /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
     fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
         let (prompts, negative) = self.encode_all(input, guided)?;
+        self.text_is_done();
+        self.summon(Part::Unet)?;
         // One prompt serves all images, or each has its own; the negative prompt stands before each.
         let images_each = input.seeds.len() / prompts.len();
         let negatives = negative.iter().flat_map(|negative| std::iter::repeat_n(negative, prompts.len()));
@@ -133,11 +136,13 @@ impl Pipeline {
             false => None,
         };
         let longest = prompts.iter().chain(&negative).map(Chunks::len).max().unwrap_or_default();
-        let encode = |prompt: Chunks| self.text.encode(&prompt.filled_up_to(longest), options.clip_skip);
-        let prompts = prompts.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let prepare = &mut || self.summon(Part::Text);
+        let mut encode = |prompt: Chunks, skip| self.text.encode(&prompt.filled_up_to(longest), skip, prepare);
+        let prompts =
+            prompts.into_iter().map(|prompt| encode(prompt, options.clip_skip)).collect::<Result<Vec<_>, _>>()?;
         let negative = match (negative, prompts.first()) {
             // diffusers' SDXL pipelines skip no layer for the negative prompt.
-            (Some(negative), _) => Some(self.text.encode(&negative.filled_up_to(longest), 0)?),
+            (Some(negative), _) => Some(encode(negative, 0)?),
             (None, Some(prompt)) if guided => Some(prompt.zeros_like()?),
             (None, _) => None,
         };

@@ -156,6 +156,12 @@ impl Unet {
         1 << (self.config.block_out_channels.len() - 1)
     }
 
+    /// The precision that it computes in.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
     /// Latent channels.
     pub(crate) fn channels(&self) -> usize {
         self.config.in_channels

@@ -166,6 +166,12 @@ impl Vae {
         })
     }
 
+    /// The weights by name.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn params(&self) -> &crate::params::Params {
+        &self.network.params
+    }
+
     /// Image pixels per latent cell, along each axis.
     pub(crate) fn factor(&self) -> usize {
         1 << (self.config.block_out_channels.len() - 1)

@@ -4,10 +4,7 @@
 // shared memory 64 at a time, the next ones on their way while these are multiplied. Rows of 64 halves are stored in
 // eight chunks of 16 bytes whose places are exchanged by the row's number, so that no two rows of a fragment share banks.
 
-#define HEAD_DIM 64
 #define KEYS 64
-
-__device__ __forceinline__ u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
 __device__ __forceinline__ int swizzled(int row, int chunk) { return row * HEAD_DIM + ((chunk ^ (row & 7)) << 3); }
 
@@ -37,12 +34,6 @@ __device__ __forceinline__ void multiply(float *c, const u32 *a, u32 b0, u32 b1)
 #endif
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-__device__ __forceinline__ float exp2_fast(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
 }
 
 // Row strides are in halves: a token's heads lie next to each other, tokens one stride apart, images `tokens` strides.

@@ -3,121 +3,16 @@
 // turns, so that one computes weights while another one multiplies; within each, the scores of the next keys are on their
 // way while the weights of these are computed.
 //
-// A block of GROUPS warpgroups, and one that only fetches, takes 64 · GROUPS queries of one head. Tiles are 64 channels
-// wide, 128 bytes a row, in the order that wgmma and the accelerator call "128 byte swizzle". Built with the
+// A block of GROUPS warpgroups, and one that only fetches, takes 64 · GROUPS queries of one head. Built with the
 // architecture-specific target only; other cards use `attention.cu`.
-
-#ifdef HOPPER
 
 #define WIDE_KEYS 128
 #define STAGES 3
 #define TILE_BYTES (WIDE_KEYS * HEAD_DIM * 2)
 
-// What the driver encodes for the tensor memory accelerator: a tensor (image, head, token, channel).
-struct alignas(64) TensorMap {
-    unsigned long long opaque[16];
-};
-
-// Barriers in shared memory that count arrivals and bytes.
-struct Barrier {
-    u32 address;
-
-    __device__ __forceinline__ explicit Barrier(unsigned long long *p) : address(shared_address(p)) {}
-    __device__ __forceinline__ void init(u32 arrivals) const {
-        asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address), "r"(arrivals) : "memory");
-    }
-    __device__ __forceinline__ void arrive() const {
-        asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address) : "memory");
-    }
-    __device__ __forceinline__ void expect(u32 bytes) const {
-        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address), "r"(bytes) : "memory");
-    }
-    __device__ __forceinline__ void wait(u32 parity) const {
-        u32 done;
-        do {
-            asm volatile(
-                "{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}"
-                : "=r"(done)
-                : "r"(address), "r"(parity)
-                : "memory");
-        } while (!done);
-    }
-};
-
-// Fetches 64 channels of as many tokens as the map's box has; tokens beyond the last are zeros.
-__device__ __forceinline__ void fetch(half_bits *to, const TensorMap &map, int token, int head, int image, Barrier barrier) {
-    asm volatile(
-        "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], "
-        "[%6];" ::"r"(shared_address(to)),
-        "l"(&map), "r"(0), "r"(token), "r"(head), "r"(image), "r"(barrier.address)
-        : "memory");
-}
-
 // Named barriers by which warpgroups take turns: two of them meet, the one that goes on and the one that lets it.
 __device__ __forceinline__ void await_turn(int group) { asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory"); }
 __device__ __forceinline__ void give_turn(int group) { asm volatile("bar.arrive %0, 256;" ::"r"(1 + group) : "memory"); }
-
-// The descriptor of a tile with rows of 128 bytes: eight rows are 1024 bytes.
-__device__ __forceinline__ unsigned long long tile_descriptor(const half_bits *tile) {
-    const unsigned long long address = (shared_address(tile) & 0x3ffff) >> 4;
-    return address | (1ull << 16) | (64ull << 32) | (1ull << 62);
-}
-
-__device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-template <int PENDING> __device__ __forceinline__ void products_wait() {
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
-}
-
-// Keeps the compiler from moving registers that a product writes in the background.
-template <int ROWS> __device__ __forceinline__ void hold(float (&c)[ROWS][4]) {
-#pragma unroll
-    for (int i = 0; i < ROWS; ++i) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) asm volatile("" : "+f"(c[i][j])::"memory");
-    }
-}
-
-#if HALF_IS_BF16
-#define PRODUCT_TYPES "f32.bf16.bf16"
-#else
-#define PRODUCT_TYPES "f32.f16.f16"
-#endif
-
-// (64 × 16) · (128 × 16)ᵀ from shared memory, added to c or, if not `add`, instead of it.
-__device__ __forceinline__ void multiply_scores(float (&c)[16][4], unsigned long long q, unsigned long long k, int add) {
-    asm volatile(
-        "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n128k16." PRODUCT_TYPES " {"
-        "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
-        "}, %64, %65, p, 1, 1, 0, 0;\n}\n"
-        : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-          "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]), "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-          "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-          "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3]),
-          "+f"(c[8][0]), "+f"(c[8][1]), "+f"(c[8][2]), "+f"(c[8][3]), "+f"(c[9][0]), "+f"(c[9][1]), "+f"(c[9][2]), "+f"(c[9][3]),
-          "+f"(c[10][0]), "+f"(c[10][1]), "+f"(c[10][2]), "+f"(c[10][3]), "+f"(c[11][0]), "+f"(c[11][1]), "+f"(c[11][2]), "+f"(c[11][3]),
-          "+f"(c[12][0]), "+f"(c[12][1]), "+f"(c[12][2]), "+f"(c[12][3]), "+f"(c[13][0]), "+f"(c[13][1]), "+f"(c[13][2]), "+f"(c[13][3]),
-          "+f"(c[14][0]), "+f"(c[14][1]), "+f"(c[14][2]), "+f"(c[14][3]), "+f"(c[15][0]), "+f"(c[15][1]), "+f"(c[15][2]), "+f"(c[15][3])
-        : "l"(q), "l"(k), "r"(add));
-}
-
-// (64 × 16) in registers · (16 × 64) from shared memory, added to c.
-__device__ __forceinline__ void multiply_values(float (&c)[8][4], const u32 (&a)[4], unsigned long long v) {
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n64k16." PRODUCT_TYPES " {"
-        "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-        "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;\n"
-        : "+f"(c[0][0]), "+f"(c[0][1]), "+f"(c[0][2]), "+f"(c[0][3]), "+f"(c[1][0]), "+f"(c[1][1]), "+f"(c[1][2]), "+f"(c[1][3]),
-          "+f"(c[2][0]), "+f"(c[2][1]), "+f"(c[2][2]), "+f"(c[2][3]), "+f"(c[3][0]), "+f"(c[3][1]), "+f"(c[3][2]), "+f"(c[3][3]),
-          "+f"(c[4][0]), "+f"(c[4][1]), "+f"(c[4][2]), "+f"(c[4][3]), "+f"(c[5][0]), "+f"(c[5][1]), "+f"(c[5][2]), "+f"(c[5][3]),
-          "+f"(c[6][0]), "+f"(c[6][1]), "+f"(c[6][2]), "+f"(c[6][3]), "+f"(c[7][0]), "+f"(c[7][1]), "+f"(c[7][2]), "+f"(c[7][3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(v));
-}
 
 template <int GROUPS>
 __device__ __forceinline__ void attend_wide(const TensorMap &q, const TensorMap &k, const TensorMap &v, half_bits *y,
@@ -153,13 +48,13 @@ __device__ __forceinline__ void attend_wide(const TensorMap &q, const TensorMap 
         if (threadIdx.x == 128 * GROUPS) {
             const int key_image = image / images_per_key * images_per_key;
             q_there.expect(QUERIES * HEAD_DIM * 2);
-            fetch(q_tile, q, first_query, head, image, q_there);
+            fetch(q_tile, q, 0, first_query, head, image, q_there);
             for (int tile = 0; tile < tiles; ++tile) {
                 // The first time around nobody has to be waited for.
                 consumed(tile).wait(round(tile) ^ 1);
                 there(tile).expect(2 * TILE_BYTES);
-                fetch(k_tiles + tile % STAGES * TILE, k, tile * WIDE_KEYS, head, key_image, there(tile));
-                fetch(v_tiles + tile % STAGES * TILE, v, tile * WIDE_KEYS, head, key_image, there(tile));
+                fetch(k_tiles + tile % STAGES * TILE, k, 0, tile * WIDE_KEYS, head, key_image, there(tile));
+                fetch(v_tiles + tile % STAGES * TILE, v, 0, tile * WIDE_KEYS, head, key_image, there(tile));
             }
         }
         return;
@@ -176,14 +71,14 @@ __device__ __forceinline__ void attend_wide(const TensorMap &q, const TensorMap 
         const unsigned long long k_at = tile_descriptor(k_tiles + tile % STAGES * TILE);
         // 16 channels are 32 bytes.
 #pragma unroll
-        for (int part = 0; part < 4; ++part) multiply_scores(scores, q_at + part * 2, k_at + part * 2, part);
+        for (int part = 0; part < 4; ++part) multiply(scores, q_at + part * 2, k_at + part * 2, part);
         products_commit();
     };
     auto begin_values = [&](int tile) {
         const unsigned long long v_at = tile_descriptor(v_tiles + tile % STAGES * TILE);
         // 16 keys are 2048 bytes.
 #pragma unroll
-        for (int part = 0; part < 8; ++part) multiply_values(out, weights[part], v_at + part * 128);
+        for (int part = 0; part < 8; ++part) multiply(out, weights[part], v_at + part * 128);
         products_commit();
     };
     // Scores to weights, in place, with the factors by which earlier results shrink.
@@ -299,5 +194,3 @@ __device__ __forceinline__ void attend_wide(const TensorMap &q, const TensorMap 
 
 WIDE_ATTENTION(attention_wide_128, 2)
 WIDE_ATTENTION(attention_wide_192, 3)
-
-#endif

@@ -5,6 +5,8 @@
 typedef unsigned short half_bits;
 typedef unsigned int u32;
 
+// Channels of an attention head.
+#define HEAD_DIM 64
 #define INFINITE __int_as_float(0x7f800000)
 
 struct alignas(16) Octet {
@@ -42,12 +44,14 @@ __device__ __forceinline__ u32 pack(float first, float second) {
     return y;
 }
 
+__device__ __forceinline__ void unpack_pair(u32 word, float *values) {
+    values[0] = to_float((half_bits)(word & 0xffff));
+    values[1] = to_float((half_bits)(word >> 16));
+}
+
 __device__ __forceinline__ void unpack(const Octet &octet, float *values) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        values[2 * i] = to_float((half_bits)(octet.words[i] & 0xffff));
-        values[2 * i + 1] = to_float((half_bits)(octet.words[i] >> 16));
-    }
+    for (int i = 0; i < 4; ++i) unpack_pair(octet.words[i], values + 2 * i);
 }
 
 __device__ __forceinline__ Octet pack(const float *values) {
@@ -59,6 +63,14 @@ __device__ __forceinline__ Octet pack(const float *values) {
 
 __device__ __forceinline__ const Octet &octet_at(const half_bits *p) { return *reinterpret_cast<const Octet *>(p); }
 __device__ __forceinline__ Octet &octet_at(half_bits *p) { return *reinterpret_cast<Octet *>(p); }
+
+__device__ __forceinline__ float exp2_fast(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+__device__ __forceinline__ u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
 __device__ __forceinline__ float silu(float x) { return x / (1.0f + __expf(-x)); }
 
