@@ -11,6 +11,7 @@ mod drawing;
 mod events;
 mod exit;
 mod interrupt;
+mod joint_colors;
 mod look;
 mod models;
 mod names;

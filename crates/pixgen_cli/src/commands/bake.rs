@@ -165,7 +165,7 @@ fn check(recipes: &[Recipe], context: &Context) -> Exit {
         exit = Exit::Drift;
         printer.failed(&recipe.path.display().to_string(), &recipe.state.text());
         if !printer.is_json() {
-            printer.line(&recipe.path.display().to_string());
+            printer.path(&recipe.path);
         }
     }
     exit

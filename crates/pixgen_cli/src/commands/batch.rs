@@ -353,7 +353,8 @@ impl Batch {
         context: &Context,
     ) -> anyhow::Result<usize> {
         // Cut before they are read: 100,000 sprites need not fit into memory.
-        let shown = items.len().min(picture::MAX_CELLS);
+        let width = |item: &Item| item.request.size_px.saturating_mul(item.request.frames());
+        let shown = items.len().min(picture::most_cells(items.iter().map(width).max().unwrap_or_default()));
         let cell = |(index, item): (usize, &Item)| {
             let sprite = (!failures.contains_key(&index)).then(|| pictures::read(&self.sprite(&item.decision)));
             let sprite = sprite.transpose().unwrap_or_else(|error| {

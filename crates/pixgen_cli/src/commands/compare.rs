@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::Role;
-use crate::exit::{Exit, Interrupted, usage};
+use crate::exit::{Exit, Interrupted, OrUsage, usage};
 use crate::names::{FileSet, is_png, make_folder};
 use crate::options::DrawOptions;
 use crate::picture::{self, Cell, Grid};
@@ -105,6 +105,9 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
             requests.push((column.label.clone(), request));
         }
     }
+    let widest = requests.iter().map(|(_, request)| request.size_px).max().unwrap_or_default();
+    picture::check_table(columns.len(), rows.len(), widest)
+        .or_usage_in("a comparison is one picture; ask for fewer at once")?;
     let (folder, stem) = target(arguments, context);
     make_folder(&folder)?;
     let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
