@@ -42,6 +42,7 @@ pub(crate) enum Report<'a> {
         text: &'a str,
     },
     /// A part of a download is there. One event a file, and in between about one a second.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "there is nothing to tell of"))]
     Download {
         /// The file that is on its way, as the repository names it.
         file: &'a str,
@@ -183,6 +184,7 @@ pub(crate) enum Role {
     /// The lines of a batch that failed.
     Failures,
     /// A model that was downloaded.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "there is none"))]
     Model,
 }
 
@@ -202,7 +204,8 @@ mod tests {
         {
             use std::os::unix::ffi::OsStrExt;
             let path = Path::new(std::ffi::OsStr::from_bytes(b"a/\xff.png"));
-            let expected = "{\"event\":\"file\",\"path\":\"a/\u{fffd}.png\",\"path_hex\":\"612fff2e706e67\",\"role\":\"sprite\"}";
+            let expected =
+                "{\"event\":\"file\",\"path\":\"a/\u{fffd}.png\",\"path_hex\":\"612fff2e706e67\",\"role\":\"sprite\"}";
             assert_eq!(event(path), expected);
         }
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{alphas, colors, command, names, paths, picture, run, stderr, stdout, words};
+use common::{alphas, colors, command, names, paths, picture, run, send, stderr, stdout, wait_until, words};
 use pixgen_engine::Provenance;
 
 #[test]
@@ -229,14 +229,6 @@ fn temporary_files_of_others_are_left_alone() {
     assert_eq!(names(&out.join(".a.batch")), ["journal.jsonl"], "nothing of its own is left");
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(600), "nothing happened");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// 500 lines of 16 px and one step with the embedded model; SIGKILL five times on the way.
 #[test]
 fn a_batch_of_500_lines_survives_five_kills() {
@@ -295,8 +287,7 @@ fn ctrl_c_keeps_what_is_finished() {
     let out = folder.path().join("output");
     wait_until(|| out.exists() && names(&out).len() >= 2);
     let pressed = Instant::now();
-    let kill = std::process::Command::new("bash").args(["-c", &format!("kill -INT {}", batch.id())]).status().unwrap();
-    assert!(kill.success());
+    send("INT", batch.id());
     let output = batch.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(pressed.elapsed() < Duration::from_secs(20), "{:?}", pressed.elapsed());

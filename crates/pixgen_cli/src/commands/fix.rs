@@ -25,6 +25,11 @@ use crate::png_text::{encode, texts};
 const SHEET_EDGE_PX: u32 = 192;
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels fix screenshot.png\n\
+\x20 dgx-pixels fix painted/ --target 32 --palette endesga-32 --joint --output sprites\n\
+\x20 dgx-pixels fix photo.jpg --target 48x32 --colors 12 --remove-background --before-after sheet.png")]
 pub(crate) struct Arguments {
     /// Pictures (PNG, JPEG, WebP, GIF), and folders of pictures.
     #[arg(required = true, value_name = "IMAGE")]
@@ -51,10 +56,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     look: LookOptions,
     /// Also write a picture of all pictures before and after.
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", help_heading = "Output")]
     before_after: Option<PathBuf>,
     /// The folder to write to, or a PNG for a single picture [default: ./output].
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
 }
 
@@ -298,22 +303,15 @@ impl Fixer<'_> {
     /// A picture at its sprite's size, with its own colours.
     fn scaled(&self, picture: &RgbaImage) -> anyhow::Result<RgbaImage> {
         let PixelArt { downscale, outline_bias, .. } = self.options;
-        let scaling =
-            PixelArt { scale: self.scale_of(picture), downscale, outline_bias, ..PixelArt::default() };
+        let scaling = PixelArt { scale: self.scale_of(picture), downscale, outline_bias, ..PixelArt::default() };
         Ok(Pipeline::new(&scaling)?.run(picture)?)
     }
 
     /// A sprite as it is when its colours are chosen.
     fn uncoloured(&self, sprite: &RgbaImage) -> anyhow::Result<RgbaImage> {
         let PixelArt { background, holes, despill, specks_px, .. } = self.options;
-        let before = PixelArt {
-            scale: Scale::Factor(1.0),
-            background,
-            holes,
-            despill,
-            specks_px,
-            ..PixelArt::default()
-        };
+        let before =
+            PixelArt { scale: Scale::Factor(1.0), background, holes, despill, specks_px, ..PixelArt::default() };
         Ok(Pipeline::new(&before)?.run(sprite)?)
     }
 

@@ -14,6 +14,11 @@ use crate::exit::{Exit, OrUsage, usage};
 use crate::png_text::{REQUEST, texts};
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels info knight.png\n\
+\x20 dgx-pixels info knight.png > knight.sprite.ron\n\
+\x20 dgx-pixels info *.png --json")]
 pub(crate) struct Arguments {
     /// Sprites drawn by this program or by the plugin; also pictures of tools that write `parameters` into them.
     #[arg(required = true)]

@@ -12,7 +12,7 @@ use crate::drawing::Observer;
 use crate::events::{Listed, PathText, Report};
 use crate::exit::{Exit, OrUsage};
 use crate::models::{self, EMBEDDED, Known};
-use crate::session::{Session, SessionConfig};
+use crate::session::{Session, SessionConfig, model_info};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -101,7 +101,16 @@ fn list(context: &Context) -> anyhow::Result<()> {
             json!({ "origin": "embedded", "path": null, "sizes_px": sizes_px(&info) }),
             &format!("{EMBEDDED:<24} {} (compiled in), {}", info.name, sizes(&info)),
         ),
-        Err(error) => printer.note(&error.to_string()),
+        Err(error) => {
+            let error = error.to_string();
+            let text = format!("{EMBEDDED:<24} cannot be used: {error}");
+            printer.listed(
+                Listed::Model,
+                EMBEDDED,
+                json!({ "origin": "embedded", "path": null, "error": error }),
+                &text,
+            );
+        }
     }
     for Known { name, path, is_added } in models::known(&folder)? {
         let info = ModelInfo::read(&models::reference(&path));
@@ -140,7 +149,7 @@ fn sizes(info: &ModelInfo) -> String {
 /// Loads the model and draws one step.
 fn check(name: &str, context: &Context) -> anyhow::Result<()> {
     let model = context.model(name)?;
-    let info = ModelInfo::read(&model).or_usage()?;
+    let info = model_info(&model)?;
     let size_px = info.native_sizes.first().map_or(32, |size| size.sprite_px);
     let request = Request { size_px, steps: Some(1), seed: Some(0), model, ..Request::new(Kind::Item, "a key") };
     let started = std::time::Instant::now();
@@ -170,6 +179,7 @@ struct Download {
 fn download(wish: &Download, context: &Context) -> anyhow::Result<()> {
     use std::ops::ControlFlow;
 
+    use anyhow::Context as _;
     use pixgen_sdxl::{HubModel, ModelSource};
 
     use crate::events::Role;
@@ -206,7 +216,10 @@ fn download(wish: &Download, context: &Context) -> anyhow::Result<()> {
             printer.note("what has arrived is kept; the same command goes on from there");
             return Err(crate::exit::Interrupted.into());
         }
-        other => other?,
+        other => other.with_context(|| {
+            let server = std::env::var("HF_ENDPOINT").unwrap_or_else(|_| "https://huggingface.co".to_owned());
+            format!("asking {server} (HF_ENDPOINT names another server)")
+        })?,
     };
     if let ModelSource::Folder(path) | ModelSource::SingleFile(path) = source {
         let name = models::known(&folder)?.into_iter().find(|model| model.path == path).map(|model| model.name);
