@@ -60,16 +60,24 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Print events, one JSON object a line, instead of paths.
-    #[arg(long, global = true, help_heading = "Output")]
+    #[arg(long, global = true, help_heading = "Output", display_order = 900)]
     json: bool,
     /// Print neither progress nor notes.
-    #[arg(long, short, global = true, help_heading = "Output")]
+    #[arg(long, short, global = true, help_heading = "Output", display_order = 901)]
     quiet: bool,
     /// Colours in what goes to stderr.
-    #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        global = true,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output",
+        display_order = 902
+    )]
     color: ColorChoice,
     /// Read this configuration file instead of the user's.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Output", display_order = 903)]
     config: Option<PathBuf>,
 }
 

@@ -122,8 +122,8 @@ fn a_missing_model_is_said_with_the_way_to_one() {
     let hollow = models.join("hollow");
     std::fs::create_dir(&hollow).unwrap();
     std::fs::write(hollow.join("model_index.json"), "{\"_class_name\": \"StableDiffusionXLPipeline\"}").unwrap();
-    refused("generate item key --model=hollow --size=64", 1, &["hollow", "unet"]);
-    refused("models check hollow", 1, &["unet"]);
+    refused("generate item key --model=hollow --size=64", 1, &["the model has no file", "hollow", "diffusers layout"]);
+    refused("models check hollow", 1, &["the model has no file"]);
     // Something else than a model.
     std::fs::write(models.join("page.safetensors"), "<html>").unwrap();
     refused("generate item key --model=page --size=64", 2, &["page.safetensors"]);

@@ -17,7 +17,8 @@ fn a_terminal_shows_the_sprite_in_half_blocks() {
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(folder.path());
     script.env("TERM", "xterm-256color").env("COLORTERM", "truecolor").env("HOME", folder.path().join("home"));
-    for variable in ["TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "NO_COLOR"] {
+    let terminals = ["KITTY_WINDOW_ID", "KONSOLE_VERSION", "WT_SESSION", "XTERM_VERSION"];
+    for variable in ["TERM_PROGRAM", "LC_TERMINAL", "NO_COLOR"].iter().chain(&terminals) {
         script.env_remove(variable);
     }
     let output = script.stdin(std::process::Stdio::null()).output().unwrap();
