@@ -99,6 +99,13 @@ pub(crate) fn assert_snapshot(name: &str, found: &str) {
     }
 }
 
+/// Writes a file with its folders.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
 /// Sends a signal to a process of ours.
 pub(crate) fn send(signal: &str, process: u32) {
     let line = format!("kill -{signal} {process}");
@@ -110,6 +117,6 @@ pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
     let started = std::time::Instant::now();
     while !is_so() {
         assert!(started.elapsed().as_secs() < 600, "nothing happened");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }
