@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::drawing::Observer;
-use crate::events::{Listed, PathText, Report};
+use crate::events::{Listed, PathText};
 use crate::exit::{Exit, OrUsage};
 use crate::models::{self, EMBEDDED, Known};
 use crate::session::{Session, SessionConfig, model_info};
@@ -182,7 +182,7 @@ fn download(wish: &Download, context: &Context) -> anyhow::Result<()> {
     use anyhow::Context as _;
     use pixgen_sdxl::{HubModel, ModelSource};
 
-    use crate::events::Role;
+    use crate::events::{Report, Role};
 
     const MEBIBYTE: u64 = 1 << 20;
     let (printer, folder) = (&context.printer, context.settings.path("models_dir"));
