@@ -2,11 +2,14 @@
 //!
 //! Fields are only ever added; a reader should skip events and fields that it does not know. There is no time in them,
 //! so that the same command with the same seed prints the same lines.
+//!
+//! JSON is Unicode, and paths need not be: one that is not has U+FFFD in the place of what cannot be said, and its bytes
+//! in hexadecimal in a field of their own, `path_hex`.
 
 use std::path::Path;
 
 use pixgen_art::Metrics;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One line of `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -38,10 +41,30 @@ pub(crate) enum Report<'a> {
         /// A sentence.
         text: &'a str,
     },
+    /// A part of a download is there. One event a file, and in between about one a second.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "there is nothing to tell of"))]
+    Download {
+        /// The file that is on its way, as the repository names it.
+        file: &'a str,
+        /// Bytes of all files that are there, those of an earlier run among them.
+        done_bytes: u64,
+        /// Bytes of all files.
+        total_bytes: u64,
+    },
+    /// One thing of what was asked for: a line of a list.
+    Listed {
+        /// What it is.
+        kind: Listed,
+        /// The name that other commands take: a path for what has no other.
+        name: &'a str,
+        /// What there is to say about it; which fields there are depends on `kind` alone.
+        values: serde_json::Value,
+    },
     /// A file is written and whole.
     File {
         /// Where it is, as it would be printed without `--json`.
-        path: &'a Path,
+        #[serde(flatten)]
+        path: PathText<'a>,
         /// What it is: sprite, tileset, animation, sheet, sidecar …
         role: Role,
         /// The seed, where one drew it.
@@ -57,7 +80,8 @@ pub(crate) enum Report<'a> {
     /// What was measured of a picture that was just written.
     Measured {
         /// The picture.
-        path: &'a Path,
+        #[serde(flatten)]
+        path: PathText<'a>,
         /// Distinct colours.
         colors: usize,
         /// Distinct alpha values.
@@ -87,13 +111,56 @@ impl<'a> Report<'a> {
     /// The measurements of a picture.
     pub(crate) fn measured(path: &'a Path, metrics: &Metrics) -> Self {
         Self::Measured {
-            path,
+            path: PathText(path),
             colors: metrics.colors,
             alpha_levels: metrics.alpha_levels,
             opaque_ratio: metrics.opaque_ratio,
             orphan_ratio: metrics.orphan_ratio,
         }
     }
+}
+
+/// A path as fields: `path`, and `path_hex` where the first one does not say all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PathText<'a>(pub(crate) &'a Path);
+
+impl Serialize for PathText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+
+        let text = self.0.to_string_lossy();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &text)?;
+        if self.0.to_str().is_none() {
+            let bytes = self.0.as_os_str().as_encoded_bytes();
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            map.serialize_entry("path_hex", &hex)?;
+        }
+        map.end()
+    }
+}
+
+/// What a line of a list is, and with it which values it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Listed {
+    /// A model: `origin` (embedded, folder or added), `path`, `sizes_px`, and `error` where it cannot be used.
+    Model,
+    /// An adapter in the LoRA folder: `path`.
+    Lora,
+    /// A palette: `colors` (as #rrggbb), `origin`.
+    Palette,
+    /// A style: `about`, `options`, `is_own`.
+    Style,
+    /// A setting: `value` (null where it is not set), `origin`, `environment`, `flag`, `about`.
+    Setting,
+    /// The configuration file: `path`, `exists`.
+    ConfigFile,
+    /// A picture: `path`, its size and measures, `texts` (what it says by keyword), `request`, `recipe` (the same as a
+    /// `*.sprite.ron`).
+    Picture,
+    /// A page of a manual or a script: `text`.
+    Text,
 }
 
 /// What a written file is.
@@ -116,4 +183,30 @@ pub(crate) enum Role {
     Table,
     /// The lines of a batch that failed.
     Failures,
+    /// A model that was downloaded.
+    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "there is none"))]
+    Model,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_says_so_and_is_there_whole() {
+        let event = |path| {
+            let (seed, width_px, height_px) = (None, None, None);
+            let report = Report::File { path: PathText(path), role: Role::Sprite, seed, width_px, height_px };
+            serde_json::to_string(&report).unwrap()
+        };
+        assert_eq!(event(Path::new("a/ü.png")), r#"{"event":"file","path":"a/ü.png","role":"sprite"}"#);
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"a/\xff.png"));
+            let expected =
+                "{\"event\":\"file\",\"path\":\"a/\u{fffd}.png\",\"path_hex\":\"612fff2e706e67\",\"role\":\"sprite\"}";
+            assert_eq!(event(path), expected);
+        }
+    }
 }

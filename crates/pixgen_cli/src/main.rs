@@ -11,6 +11,7 @@ mod drawing;
 mod events;
 mod exit;
 mod interrupt;
+mod joint_colors;
 mod look;
 mod models;
 mod names;
@@ -47,6 +48,10 @@ pub(crate) const NAME: &str = "dgx-pixels";
     version,
     about = "Pixel-art sprites from prompts",
     after_help = "\
+Examples:\n\
+\x20 dgx-pixels generate character \"medieval knight\"\n\
+\x20 dgx-pixels generate-tileset --prompt \"stone dungeon floor\" --size 32 --seamless --variations 8\n\
+\x20 dgx-pixels fix photo.jpg --target 32 --remove-background\n\n\
 Exit codes: 0 done; 1 something failed; 2 the command line or a file it names cannot be used; 3 --check found drift; \
 4 a part failed, the rest is there; 130 interrupted, what was finished is there.\n\
 stdout is the paths of the files written, one a line; everything else goes to stderr."
@@ -55,16 +60,24 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Print events, one JSON object a line, instead of paths.
-    #[arg(long, global = true, help_heading = "Output")]
+    #[arg(long, global = true, help_heading = "Output", display_order = 900)]
     json: bool,
     /// Print neither progress nor notes.
-    #[arg(long, short, global = true, help_heading = "Output")]
+    #[arg(long, short, global = true, help_heading = "Output", display_order = 901)]
     quiet: bool,
     /// Colours in what goes to stderr.
-    #[arg(long, value_enum, global = true, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    #[arg(
+        long,
+        value_enum,
+        global = true,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output",
+        display_order = 902
+    )]
     color: ColorChoice,
     /// Read this configuration file instead of the user's.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Output", display_order = 903)]
     config: Option<PathBuf>,
 }
 
@@ -195,5 +208,43 @@ fn hint(error: &anyhow::Error) -> &'static str {
         }
         Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => "; write elsewhere with --output",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Words of a shell line without its program, pipes left of it and redirections behind it.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split_once(&format!("{NAME} ")).map_or("", |(_, rest)| rest);
+        let line = line.split_once(" > ").map_or(line, |(line, _)| line);
+        let parts = line.split('"').enumerate();
+        parts
+            .flat_map(|(index, part)| match index % 2 {
+                1 => vec![part.to_owned()],
+                _ => part.split_whitespace().map(str::to_owned).collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_a_command_line() {
+        let mut commands = vec![Arguments::command()];
+        commands.extend(Arguments::command().get_subcommands().cloned());
+        let drawing = ["generate", "generate-tileset", "generate-animation", "batch", "bake", "fix", "compare", "info"];
+        for command in commands {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  ")).collect();
+            assert!(examples.len() >= 2 || !drawing.contains(&command.get_name()), "{}", command.get_name());
+            for line in examples {
+                let read = Arguments::try_parse_from([NAME.to_owned()].into_iter().chain(words(line)));
+                assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+                let is_own = command.get_name() == NAME || words(line)[0] == command.get_name();
+                assert!(is_own, "{line}");
+            }
+        }
     }
 }

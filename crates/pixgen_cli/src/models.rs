@@ -73,11 +73,14 @@ pub(crate) fn find(models_dir: &Path, text: &str) -> anyhow::Result<ModelRef> {
     }
     let known = known(models_dir)?;
     if let Some(model) = known.iter().find(|model| model.name == text) {
-        return Ok(reference(&model.path));
+        return checked(&model.path);
     }
     let path = Path::new(text);
+    if text.trim().is_empty() {
+        return Err(usage("the model has no name: say embedded, a name of `dgx-pixels models list`, or a path"));
+    }
     if path.exists() {
-        return Ok(reference(path));
+        return checked(path);
     }
     if path.components().count() > 1 || path.extension().is_some() {
         return Err(usage(format!(
@@ -86,6 +89,23 @@ pub(crate) fn find(models_dir: &Path, text: &str) -> anyhow::Result<ModelRef> {
     }
     let names: Vec<_> = std::iter::once(EMBEDDED).chain(known.iter().map(|model| model.name.as_str())).collect();
     Err(usage(format!("{}; or give the path of a folder or file", unknown("model", text, &names))))
+}
+
+/// A model by its path, if that may be one.
+fn checked(path: &Path) -> anyhow::Result<ModelRef> {
+    let place = path.display();
+    if path.is_dir() && !["model_index.json", "unet"].iter().any(|part| path.join(part).exists()) {
+        return Err(usage(format!(
+            "there is no model in {place}: expected model_index.json with the folders unet, vae, text_encoder … beside \
+             it (diffusers layout), or give a .safetensors file"
+        )));
+    }
+    if !path.exists() {
+        return Err(usage(format!(
+            "the model that is known as {place} went away: bring it back, or forget it with `dgx-pixels models remove`"
+        )));
+    }
+    Ok(reference(path))
 }
 
 /// A model by its path.
@@ -197,7 +217,11 @@ mod tests {
         assert_eq!(names, ["a--b/0123", "one", "three", "two"]);
         assert_eq!(find(&models, "Embedded").unwrap(), ModelRef::Embedded);
         assert_eq!(find(&models, "two").unwrap(), reference(&models.join("two")));
-        assert_eq!(find(&models, &folder.path().to_string_lossy()).unwrap(), reference(folder.path()));
+        let error = find(&models, &folder.path().to_string_lossy()).unwrap_err().to_string();
+        assert!(error.contains("expected model_index.json"), "{error}");
+        let far = folder.path().join("far");
+        assert_eq!(find(&models, "three").unwrap(), reference(&far));
+        assert_eq!(find(&models, &far.to_string_lossy()).unwrap(), reference(&far));
         let lora = find_lora(&models, "one:0.5").unwrap();
         assert_eq!((lora.weight, lora.path), (0.5, models.join("one.safetensors")));
         let error = find_lora(&models, "ones").unwrap_err().to_string();

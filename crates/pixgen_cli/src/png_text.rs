@@ -8,7 +8,7 @@ use pixgen_api::Request;
 use pixgen_engine::{Bake, EngineError, bake_of};
 
 /// The chunk that holds the request.
-const REQUEST: &str = "pixgen_request";
+pub(crate) const REQUEST: &str = "pixgen_request";
 
 /// How every PNG begins.
 const SIGNATURE: &[u8] = b"\x89PNG";

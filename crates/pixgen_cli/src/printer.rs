@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use crate::events::{Report, Role};
+use crate::events::{Listed, PathText, Report, Role};
 use crate::exit::Exit;
 use crate::progress::Progress;
 
@@ -75,23 +75,35 @@ impl Printer {
         self.json
     }
 
-    /// A line of data.
-    pub(crate) fn line(&self, text: &str) {
+    /// One thing of what was asked for: `text` for people, `values` for programs.
+    pub(crate) fn listed(&self, kind: Listed, name: &str, values: serde_json::Value, text: &str) {
+        if self.json {
+            self.event(&Report::Listed { kind, name, values });
+        } else {
+            self.line(text.trim_end_matches('\n').as_bytes());
+        }
+    }
+
+    /// A path that is data; on Unix byte by byte, whether it is text or not.
+    pub(crate) fn path(&self, path: &Path) {
+        #[cfg(unix)]
+        self.line(path.as_os_str().as_encoded_bytes());
+        #[cfg(not(unix))]
+        self.line(path.display().to_string().as_bytes());
+    }
+
+    fn line(&self, text: &[u8]) {
         self.progress.suspend(|| self.put(text));
     }
 
-    /// Text that is data as a whole, a page of help or a table; it ends with a line break of its own.
-    pub(crate) fn data(&self, text: &str) {
-        self.line(text.trim_end_matches('\n'));
-    }
-
-    fn put(&self, text: &str) {
+    fn put(&self, text: &[u8]) {
         // Whoever reads has read enough (`| head`): drawing goes on, the files are what matters.
         if self.stdout_is_closed.get() {
             return;
         }
         let mut stdout = io::stdout();
-        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        let line = [text, b"\n"].concat();
+        if let Err(error) = stdout.write_all(&line).and_then(|()| stdout.flush()) {
             self.stdout_is_closed.set(true);
             if error.kind() != io::ErrorKind::BrokenPipe {
                 *self.lost.borrow_mut() = Some(error);
@@ -106,10 +118,13 @@ impl Printer {
 
     /// An event for `--json`; nothing otherwise.
     pub(crate) fn event(&self, report: &Report<'_>) {
-        if self.json
-            && let Ok(text) = serde_json::to_string(report)
-        {
-            self.put(&text);
+        if !self.json {
+            return;
+        }
+        match serde_json::to_vec(report) {
+            Ok(text) => self.put(&text),
+            // A line that is missing must not look like one that was not to be printed.
+            Err(error) => *self.lost.borrow_mut() = Some(error.into()),
         }
     }
 
@@ -122,9 +137,9 @@ impl Printer {
     pub(crate) fn wrote_picture(&self, path: &Path, role: Role, seed: Option<u64>, size_px: Option<(u32, u32)>) {
         if self.json {
             let (width_px, height_px) = (size_px.map(|size| size.0), size_px.map(|size| size.1));
-            self.event(&Report::File { path, role, seed, width_px, height_px });
+            self.event(&Report::File { path: PathText(path), role, seed, width_px, height_px });
         } else {
-            self.line(&path.display().to_string());
+            self.path(path);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,14 +14,21 @@ const LOG_EVERY: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(crate) struct Progress {
     bars: MultiProgress,
-    kind: Kind,
+    log: Option<LogFile>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Terminal,
-    Log,
-    Silent,
+/// A log that is not a terminal.
+#[derive(Clone)]
+struct LogFile {
+    out: Arc<Mutex<dyn Write + Send>>,
+    /// Least time between two lines.
+    every: Duration,
+}
+
+impl std::fmt::Debug for LogFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogFile").field("every", &self.every).finish_non_exhaustive()
+    }
 }
 
 impl Progress {
@@ -28,14 +36,16 @@ impl Progress {
     pub(crate) fn for_stderr() -> Self {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let is_terminal = io::stderr().is_terminal() && !is_dumb;
-        let kind = if is_terminal { Kind::Terminal } else { Kind::Log };
-        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), kind }
+        if is_terminal {
+            return Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), log: None };
+        }
+        let out = Arc::new(Mutex::new(io::stderr()));
+        Self { log: Some(LogFile { out, every: LOG_EVERY }), ..Self::silent() }
     }
 
     /// No progress at all.
     pub(crate) fn silent() -> Self {
-        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), kind: Kind::Silent }
+        Self { bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()), log: None }
     }
 
     /// Runs something that prints, with the bars out of its way.
@@ -50,7 +60,7 @@ impl Progress {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.set_prefix(name.to_owned());
-        Bar { bar, kind: self.kind, name: name.to_owned(), log: RefCell::new(Log::new()) }
+        Bar { bar, file: self.log.clone(), name: name.to_owned(), log: RefCell::new(Log::new()) }
     }
 }
 
@@ -74,7 +84,7 @@ impl Log {
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
-    kind: Kind,
+    file: Option<LogFile>,
     name: String,
     log: RefCell<Log>,
 }
@@ -105,14 +115,14 @@ impl Bar {
 
     fn line_now_and_then(&self) {
         let mut log = self.log.borrow_mut();
-        if self.kind != Kind::Log || log.last.elapsed() < LOG_EVERY {
-            return;
-        }
+        let Some(file) = self.file.as_ref().filter(|file| log.last.elapsed() >= file.every) else { return };
         log.last = Instant::now();
         let (done, length) = (self.bar.position(), self.bar.length().unwrap_or_default());
         let line = log_line(&self.name, done, log.skipped, length, log.started.elapsed());
         // A closed stderr has nobody to tell it to.
-        let _ = writeln!(io::stderr(), "{line}");
+        if let Ok(mut out) = file.out.lock() {
+            let _ = writeln!(out, "{line}");
+        }
     }
 }
 
@@ -133,6 +143,29 @@ fn log_line(name: &str, done: u64, skipped: u64, length: u64, elapsed: Duration)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a CI log gets: whole lines with the time that is left, no bars that redraw themselves, and not too many.
+    #[test]
+    fn a_log_gets_plain_lines_now_and_then() {
+        let run = |every: Duration| {
+            let out = Arc::new(Mutex::new(Vec::new()));
+            let progress = Progress { log: Some(LogFile { out: out.clone(), every }), ..Progress::silent() };
+            let bar = progress.bar("items", 400);
+            bar.skip(100);
+            for done in 101..=400 {
+                bar.say("steps");
+                bar.set(done);
+            }
+            drop(bar);
+            let text = out.lock().unwrap().clone();
+            String::from_utf8(text).unwrap()
+        };
+        let all = run(Duration::ZERO);
+        assert_eq!(all.lines().count(), 300);
+        assert!(all.lines().all(|line| line.starts_with("items: ") && line.ends_with(" s left")), "{all}");
+        assert!(!all.contains(['\r', '\x1b']));
+        assert_eq!(run(Duration::from_secs(3600)), "");
+    }
 
     #[test]
     fn a_log_line_says_what_is_left() {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use crossbeam_channel::RecvTimeoutError;
-use pixgen_api::{DevicePreference, EventKind, Generated, Request};
-use pixgen_engine::{Engine, EngineConfig, ModelInfo, Plan};
+use pixgen_api::{DevicePreference, EventKind, Generated, ModelRef, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo, Plan, Preflight};
 
-use crate::exit::{Interrupted, OrUsage};
+use crate::exit::{Interrupted, OrUsage, usage};
 use crate::interrupt;
 
 /// How often Ctrl-C is looked for while the engine is silent.
@@ -93,14 +93,37 @@ impl Session {
     }
 }
 
+/// What a model says about itself.
+///
+/// # Errors
+/// When it is not there.
+pub(crate) fn model_info(model: &ModelRef) -> anyhow::Result<ModelInfo> {
+    ModelInfo::read(model).map_err(|error| match error {
+        EngineError::NoEmbeddedModel => usage(format!(
+            "{error}; `dgx-pixels models download OWNER/NAME` brings one, and --model or DGX_PIXELS_MODEL names it"
+        )),
+        error => usage(error.to_string()),
+    })
+}
+
 /// What a request means for its model, before anything is loaded: mistakes are the user's to mend.
 ///
 /// # Errors
 /// When the model is not there, or cannot draw the size.
 pub(crate) fn plan(request: &Request) -> anyhow::Result<(ModelInfo, Plan)> {
-    let info = ModelInfo::read(&request.model).or_usage()?;
+    let info = model_info(&request.model)?;
     let plan = Plan::new(request, &info, 0).or_usage()?;
     Ok((info, plan))
+}
+
+/// The same, and a look at every file that the request names: what they are, and whether they can be read.
+///
+/// # Errors
+/// With everything that stands against the drawing.
+pub(crate) fn preflight(request: &Request, device: DevicePreference) -> anyhow::Result<(ModelInfo, Plan)> {
+    let planned = plan(request)?;
+    let found = Preflight::of(request, device, None);
+    if found.is_fine() { Ok(planned) } else { Err(usage(found.refusals.join("; "))) }
 }
 
 /// The PNG that the engine stored, whole with its provenance.

@@ -87,13 +87,17 @@ impl Style {
     /// # Errors
     /// When one is not known or has no such value.
     pub(crate) fn options(&self) -> anyhow::Result<DrawOptions> {
-        let texts: Vec<_> = self.options.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect();
-        DrawOptions::from_pairs(texts.iter().map(|(key, value)| (*key, value.as_str())))
+        DrawOptions::from_pairs(self.option_texts().iter().map(|(key, value)| (*key, value.as_str())))
+    }
+
+    /// The options as they would be written on the command line, by name.
+    pub(crate) fn option_texts(&self) -> BTreeMap<&str, String> {
+        self.options.iter().map(|(key, value)| (key.as_str(), value.to_string())).collect()
     }
 
     /// The options as `key=value`, for the list.
     pub(crate) fn summary(&self) -> String {
-        let pairs: Vec<_> = self.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let pairs: Vec<_> = self.option_texts().iter().map(|(key, value)| format!("{key}={value}")).collect();
         pairs.join(" ")
     }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use common::{alphas, colors, names, paths, picture, run, stderr, stdout, words};
 use image::{RgbaImage, imageops};
 use pixgen_api::SpriteSheet;
+use pixgen_art::Metrics;
 
 fn frames(sheet: &RgbaImage, size: u32) -> Vec<RgbaImage> {
     (0..sheet.width() / size).map(|frame| imageops::crop_imm(sheet, frame * size, 0, size, size).to_image()).collect()
@@ -51,8 +52,11 @@ fn the_line_of_the_design_draws_a_breathing_knight() {
         let any = pairs.iter().filter(|(a, b)| *a || *b).count();
         assert!(both * 10 >= any * 7, "{both} of {any}");
     }
-    assert!(stderr(&output).contains("flicker 0."), "{}", stderr(&output));
-    assert!(stderr(&output).contains("loop "), "{}", stderr(&output));
+    // It breathes, and what does not move is still.
+    let motion = Metrics::of_frames(&frames).unwrap().motion.unwrap();
+    assert!(motion.flicker <= 0.02 && motion.step > 0.02 && motion.loop_ratio < 2.0, "{motion:?}");
+    let said = format!("flicker {:.3} (calm up to 0.05), loop {:.2}", motion.flicker, motion.loop_ratio);
+    assert!(stderr(&output).contains(&said) && !stderr(&output).contains("warning"), "{}", stderr(&output));
 
     let data: SpriteSheet = ron::from_str(&std::fs::read_to_string(out.join(&files[1])).unwrap()).unwrap();
     assert_eq!((data.validate(), data.frames.len(), data.image.as_str()), (Ok(()), 4, files[0].as_str()));

@@ -1,7 +1,6 @@
 //! `dgx-pixels batch`: a line is a sprite, once, whatever happens on the way.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod common;
 
@@ -10,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{alphas, colors, command, names, paths, picture, run, stderr, stdout, words};
+use common::{alphas, colors, command, names, paths, picture, run, send, stderr, stdout, wait_until, words};
 use pixgen_engine::Provenance;
 
 #[test]
@@ -229,61 +228,6 @@ fn temporary_files_of_others_are_left_alone() {
     assert_eq!(names(&out.join(".a.batch")), ["journal.jsonl"], "nothing of its own is left");
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(600), "nothing happened");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// 500 lines of 16 px and one step with the embedded model; SIGKILL five times on the way.
-#[test]
-fn a_batch_of_500_lines_survives_five_kills() {
-    const LINES: usize = 500;
-    let folder = tempfile::tempdir().unwrap();
-    let things = ["a red potion", "a golden key", "a spell book", "a steel shield", "a green slime"];
-    let lines: String = (0..LINES).map(|line| format!("{} number {}\n", things[line % 5], line / 10)).collect();
-    std::fs::write(folder.path().join("many.txt"), lines).unwrap();
-    let line = ["batch", "many.txt", "--size=16", "--steps=1", "--output=out"];
-    let out = folder.path().join("out");
-    let started = Instant::now();
-    let count = || if out.exists() { names(&out).len() } else { 0 };
-    for kill in 1..=5 {
-        let mut batch = command(folder.path(), &line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // At another moment of its work each time: early while it loads, late while it writes.
-        let enough = kill * LINES / 7;
-        wait_until(|| count() >= enough);
-        std::thread::sleep(Duration::from_millis(3 * kill as u64));
-        batch.kill().unwrap();
-        assert!(!batch.wait().unwrap().success(), "it was done before kill {kill}");
-        assert!(count() < LINES);
-    }
-    let output = run(folder.path(), &line);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("sprites were there already"), "{}", stderr(&output));
-
-    let mut found: Vec<_> = names(&out);
-    let sheet = found.iter().position(|name| name == "many-sheet.png").unwrap();
-    found.remove(sheet);
-    assert_eq!(found.len(), LINES, "one sprite a line");
-    let mut requests = HashSet::new();
-    for name in &found {
-        let sprite = picture(&out.join(name));
-        assert_eq!(sprite.dimensions(), (16, 16), "{name}");
-        let request = Provenance::request_of(&std::fs::read(out.join(name)).unwrap()).unwrap().unwrap();
-        assert!(requests.insert((request.prompt, request.seed)), "{name} was drawn twice");
-    }
-    let prompts: HashSet<_> = requests.iter().map(|(prompt, _)| prompt.clone()).collect();
-    assert_eq!(prompts.len(), LINES / 2, "every line twice, as the file has it");
-    let hidden = out.read_dir().unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-    assert_eq!(hidden.count(), 1, "only the journal's folder is left beside the sprites");
-    println!("500 lines with five kills: {:.0} s", started.elapsed().as_secs_f32());
-    // Minutes at most by itself; other tests draw at the same time.
-    assert!(started.elapsed() < Duration::from_secs(900));
-    drop(stdout(&output));
-}
-
 /// Ctrl-C ends within a step, tells so with its exit code, and the same command goes on.
 #[cfg(unix)]
 #[test]
@@ -295,8 +239,7 @@ fn ctrl_c_keeps_what_is_finished() {
     let out = folder.path().join("output");
     wait_until(|| out.exists() && names(&out).len() >= 2);
     let pressed = Instant::now();
-    let kill = std::process::Command::new("bash").args(["-c", &format!("kill -INT {}", batch.id())]).status().unwrap();
-    assert!(kill.success());
+    send("INT", batch.id());
     let output = batch.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert!(pressed.elapsed() < Duration::from_secs(20), "{:?}", pressed.elapsed());

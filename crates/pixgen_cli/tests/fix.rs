@@ -102,3 +102,41 @@ fn mistakes_are_named() {
         assert_eq!(output.status.code(), Some(2), "{line}");
     }
 }
+
+/// Large pictures become small sprites one by one: all of them decoded at once would not fit into the memory that the
+/// system gives here.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_joint_palette_takes_the_memory_of_sprites_not_of_pictures() {
+    const PICTURES: u32 = 24;
+    const EDGE_PX: u32 = 2_500;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("in")).unwrap();
+    let path = |number: u32| folder.path().join(format!("in/{number:02}.png"));
+    for number in 0..PICTURES {
+        if number >= 4 {
+            std::fs::copy(path(number % 4), path(number)).unwrap();
+            continue;
+        }
+        let shade = number as u8 * 60;
+        let mut large = RgbaImage::from_pixel(EDGE_PX, EDGE_PX, image::Rgba([20, 40, shade, 255]));
+        for (x, y) in (750..1_250).flat_map(|x| (750..1_250).map(move |y| (x, y))) {
+            large.put_pixel(x, y, image::Rgba([200, shade, 30, 255]));
+        }
+        large.save(path(number)).unwrap();
+    }
+    let most_kib = 480_000;
+    assert!(PICTURES * (EDGE_PX * EDGE_PX * 4 / 1024) > most_kib + most_kib / 5);
+    let line = format!(
+        "ulimit -v {most_kib}; exec {} fix in --target=16 --downscale=center --joint --colors=6 --output=out",
+        env!("CARGO_BIN_EXE_dgx-pixels")
+    );
+    let mut shell = std::process::Command::new("bash");
+    let output = shell.args(["-c", &line]).current_dir(folder.path()).env("MALLOC_ARENA_MAX", "1").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let sprites = names(&folder.path().join("out"));
+    assert_eq!(sprites.len(), PICTURES as usize);
+    let all: std::collections::BTreeSet<_> =
+        sprites.iter().flat_map(|name| colors(&picture(&folder.path().join("out").join(name)))).collect();
+    assert!((3..=6).contains(&all.len()), "{}", all.len());
+}

@@ -20,6 +20,7 @@ fn mistakes_are_answered_with_a_sentence() {
     file("config.toml", "stlye = \"8bit\"\n");
     file("bad-style.toml", "style = \"gmaeboy\"\n");
     file("no-picture.png", "<html>");
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
     let before = names(folder.path());
     let item = |more: &str| format!("generate item key {more}");
     for (line, expected) in [
@@ -43,6 +44,14 @@ fn mistakes_are_answered_with_a_sentence() {
         (item("--model=nowhere"), "there is no model \"nowhere\"; there are: embedded"),
         (item("--model=embeded"), "did you mean \"embedded\"?"),
         (item("--model=no/where"), "there is no model at no/where: give a folder"),
+        (item("--model="), "the model has no name: say embedded"),
+        (item("--model=empty"), "there is no model in empty: expected model_index.json"),
+        (item("--model=a-file"), "a-file"),
+        (item("--lora=a-file"), "a-file"),
+        (item("--from=no-picture.png"), "no-picture.png"),
+        ("compare x --model=empty".into(), "there is no model in empty"),
+        ("compare x --size=512 --seeds=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32"
+            .into(), "a comparison is one picture; ask for fewer at once: the picture of all sprites would be"),
         (item("--device=tpu"), "expected auto, cpu, cuda:0"),
         (item("--output=a-file/x.png"), "a-file is a file, expected a folder"),
         (item("--output=a-file"), "a-file is a file, expected a folder"),
@@ -80,6 +89,49 @@ fn mistakes_are_answered_with_a_sentence() {
         assert!(output.stdout.is_empty() && error.starts_with("error: "), "{line}: {error}");
     }
     assert_eq!(names(folder.path()), before, "nothing was written");
+}
+
+/// Models that are not there, or not whole, in every way that a user meets.
+#[test]
+fn a_missing_model_is_said_with_the_way_to_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("models");
+    let run = |line: &str| {
+        let arguments: Vec<_> = line.split(' ').collect();
+        command(folder.path(), &arguments).env("DGX_PIXELS_MODELS_DIR", &models).output().unwrap()
+    };
+    let refused = |line: &str, exit: i32, expected: &[&str]| {
+        let output = run(line);
+        assert_eq!(output.status.code(), Some(exit), "{line}: {}", stderr(&output));
+        for part in expected {
+            assert!(stderr(&output).contains(part), "{line}: {} lacks {part}", stderr(&output));
+        }
+        let made = folder.path().join("output");
+        assert!(output.stdout.is_empty() && (!made.exists() || names(&made).is_empty()), "{line}");
+    };
+    // No models folder: names are those that are compiled in, and the list is not an error.
+    refused("generate item key --model=sdxl", 2, &["there is no model \"sdxl\"; there are: embedded", "give the path"]);
+    assert!(run("models list").status.success());
+    // Named once, and gone since.
+    let gone = folder.path().join("gone.safetensors");
+    std::fs::write(&gone, "x").unwrap();
+    std::fs::create_dir(&models).unwrap();
+    std::fs::write(models.join("models.toml"), format!("mine = {:?}\n", gone.to_string_lossy())).unwrap();
+    std::fs::remove_file(&gone).unwrap();
+    refused("generate item key --model=mine", 2, &["gone.safetensors went away", "models remove"]);
+    // A folder without weights.
+    let hollow = models.join("hollow");
+    std::fs::create_dir(&hollow).unwrap();
+    std::fs::write(hollow.join("model_index.json"), "{\"_class_name\": \"StableDiffusionXLPipeline\"}").unwrap();
+    refused("generate item key --model=hollow --size=64", 1, &["the model has no file", "hollow", "diffusers layout"]);
+    refused("models check hollow", 1, &["the model has no file"]);
+    // Something else than a model.
+    std::fs::write(models.join("page.safetensors"), "<html>").unwrap();
+    refused("generate item key --model=page --size=64", 2, &["page.safetensors"]);
+    refused("generate item key --model=models.toml", 2, &["models.toml"]);
+    // A list that is damaged.
+    std::fs::write(models.join("models.toml"), "mine = 3").unwrap();
+    refused("generate item key --model=mine", 2, &["models.toml"]);
 }
 
 /// A full disk: the system lets no file grow.

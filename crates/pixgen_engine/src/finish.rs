@@ -1,10 +1,11 @@
 //! From what a model painted to the sprite that is stored: background, pixel-art pass, frames side by side.
 
 use image::{Rgba, RgbaImage, imageops};
-use pixgen_api::{Anchor, Background};
+use pixgen_api::{Anchor, Background, Dither, OutlineEdit, PaletteSource, PixelArt, Scale, Symmetry};
 use pixgen_art::Pipeline;
 use pixgen_art::frame::bounding_box;
 
+use crate::calm::calmed;
 use crate::picture::is_white;
 use crate::{EngineError, Plan};
 
@@ -24,21 +25,39 @@ pub(crate) fn finish(frames: &[RgbaImage], plan: &Plan, paints_alpha: bool) -> R
     }
     let wants_cut = matches!(options.background, Background::Remove | Background::KeyColor(_)) && !paints_alpha;
     let anchor = options.anchor.unwrap_or(Anchor::Keep);
-    let is_animation = frames.len() > 1;
-    if is_animation {
-        // Each frame alone would jump.
-        options.anchor = Some(Anchor::Keep);
-    }
-    let mut sprites = Pipeline::new(&options)?.run_jointly(frames)?.images;
+    let mut sprites = match frames.len() {
+        0 | 1 => Pipeline::new(&options)?.run_jointly(frames)?.images,
+        _ => animated(frames, options, anchor)?,
+    };
     let background_stays = wants_cut && sprites.iter().any(is_opaque);
-    if is_animation {
-        sprites = anchored_alike(&sprites, anchor);
-    }
     for sprite in &mut sprites {
         *sprite = pixgen_art::scale::enlarge(sprite, plan.enlarge)
             .map_err(|e| EngineError::Png { path: "the new sprite".to_owned(), reason: e.to_string() })?;
     }
     Ok(Finished { sprite: side_by_side(&sprites), background_stays })
+}
+
+/// The frames of an animation: calmed while they have their own colours, and once more in those of their palette, which
+/// may move two shades that were one apart.
+fn animated(frames: &[RgbaImage], options: PixelArt, anchor: Anchor) -> Result<Vec<RgbaImage>, EngineError> {
+    // Each frame alone would jump.
+    let options = PixelArt { anchor: Some(Anchor::Keep), ..options };
+    let uncoloured = PixelArt {
+        palette: PaletteSource::Own,
+        colors: None,
+        dither: Dither::None,
+        outline: OutlineEdit::Keep,
+        symmetry: Symmetry::None,
+        orphans: false,
+        jaggies: false,
+        ramps: false,
+        ..options.clone()
+    };
+    let painted = Pipeline::new(&uncoloured)?.run_jointly(frames)?.images;
+    let calm = calmed(&anchored_alike(&painted, anchor));
+    let rest = PixelArt { scale: Scale::Factor(1.0), ..options };
+    let finished = Pipeline::new(&rest)?.run_jointly(&calm)?.images;
+    Ok(calmed(&anchored_alike(&finished, anchor)))
 }
 
 /// Moves frames to their anchor without making the figure jump: from left to right all by the same way, that of the

@@ -17,6 +17,7 @@
 //! - `catalog`: which models and LoRAs there are.
 
 mod backend;
+mod calm;
 mod catalog;
 mod config;
 mod device;

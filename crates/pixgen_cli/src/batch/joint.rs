@@ -11,6 +11,7 @@ use pixgen_art::palette::format::Format;
 
 use crate::drawing::load_png;
 use crate::exit::usage;
+use crate::joint_colors::{JointColors, MAX_HELD_BYTES};
 use crate::names::{make_folder, write_over_from};
 use crate::palettes;
 use crate::png_text::with_request;
@@ -63,9 +64,11 @@ impl JointPalette {
             self.palette = Palette::new(palettes::read(&file)?);
             return Ok(());
         }
-        let waiting = names.iter().map(|name| self.raw(name)).filter(|raw| raw.is_file());
-        let sprites: Vec<RgbaImage> = waiting.map(|raw| load_png(&raw)).collect::<Result<_, _>>()?;
-        self.palette = Palette::reduced_jointly(&sprites, self.colors);
+        let mut colors = JointColors::new(MAX_HELD_BYTES);
+        for raw in names.iter().map(|name| self.raw(name)).filter(|raw| raw.is_file()) {
+            colors.add(load_png(&raw)?);
+        }
+        self.palette = colors.palette(|sprites| Palette::reduced_jointly(sprites, self.colors));
         if !self.palette.is_empty() {
             write_over_from(&self.work, &file, &Format::Hex.write(self.palette.colors())?)?;
         }

@@ -21,18 +21,23 @@ use crate::session::SessionConfig;
 const MAX_DEPTH: usize = 32;
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels bake\n\
+\x20 dgx-pixels bake game/assets --check\n\
+\x20 dgx-pixels bake --force --device cpu")]
 pub(crate) struct Arguments {
     /// The folder with *.sprite.ron files, usually the game's assets.
     #[arg(default_value = "assets")]
     folder: PathBuf,
     /// Draw nothing: print the recipes whose sprite is missing, stale or damaged, and exit with 3 if there are any.
-    #[arg(long)]
+    #[arg(long, help_heading = "Recipes")]
     check: bool,
     /// Replace pictures that were not drawn by this program, too.
-    #[arg(long)]
+    #[arg(long, help_heading = "Recipes")]
     force: bool,
     /// Where to draw: auto, cpu, cuda:0, metal:0 [default: auto].
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", help_heading = "Model")]
     pub(crate) device: Option<String>,
 }
 
@@ -165,7 +170,7 @@ fn check(recipes: &[Recipe], context: &Context) -> Exit {
         exit = Exit::Drift;
         printer.failed(&recipe.path.display().to_string(), &recipe.state.text());
         if !printer.is_json() {
-            printer.line(&recipe.path.display().to_string());
+            printer.path(&recipe.path);
         }
     }
     exit

@@ -27,35 +27,39 @@ use crate::session::{SessionConfig, plan};
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels batch items.txt --style 16bit --size 64 --output ./assets/items/\n\
+\x20 dgx-pixels batch monsters.csv --kind monster --joint-palette 24\n\
+\x20 sort names.txt | dgx-pixels batch - --size 16 --jobs 4\n\
+\n\
 A text file holds one prompt a line: `a red potion | size=16 colors=8 | kind=item name=potion count=2`. Lines that begin \
 with # are comments. The options behind | are the flags of this command without dashes. A .csv has a head line with the \
-column `prompt` and options as other columns; a .jsonl has one object a line with the key \"prompt\".
-
+column `prompt` and options as other columns; a .jsonl has one object a line with the key \"prompt\".\n\n\
 The same command goes on where an earlier run was ended, draws new lines, and tries failed ones again. Lines that failed \
 are listed in FILE.failures.jsonl, which is a batch itself.")]
 pub(crate) struct Arguments {
     /// The prompts: text with one a line, .csv or .jsonl; - reads stdin.
     file: PathBuf,
     /// How the file is written [default: what its extension says, else text].
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = "Lines")]
     format: Option<Format>,
     /// What the sprites show, where a line does not say it [default: item].
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help_heading = "Lines")]
     kind: Option<Kind>,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
     /// Lines that are drawn at once [default: one a core with the embedded model on the CPU, else 1].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Lines")]
     jobs: Option<u32>,
     /// One palette of N colours for all sprites [without N: 32].
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "32", help_heading = "Look",
           conflicts_with = "palette")]
     joint_palette: Option<u32>,
     /// Draw no picture of all sprites.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     no_contact_sheet: bool,
     /// The folder to write to [default: ./output].
-    #[arg(long, short, value_name = "FOLDER")]
+    #[arg(long, short, value_name = "FOLDER", help_heading = "Output")]
     output: Option<PathBuf>,
 }
 
@@ -353,7 +357,8 @@ impl Batch {
         context: &Context,
     ) -> anyhow::Result<usize> {
         // Cut before they are read: 100,000 sprites need not fit into memory.
-        let shown = items.len().min(picture::MAX_CELLS);
+        let width = |item: &Item| item.request.size_px.saturating_mul(item.request.frames());
+        let shown = items.len().min(picture::most_cells(items.iter().map(width).max().unwrap_or_default()));
         let cell = |(index, item): (usize, &Item)| {
             let sprite = (!failures.contains_key(&index)).then(|| pictures::read(&self.sprite(&item.decision)));
             let sprite = sprite.transpose().unwrap_or_else(|error| {

@@ -13,11 +13,11 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::drawing::{Observer, rgba};
 use crate::events::Role;
-use crate::exit::{Exit, Interrupted, usage};
+use crate::exit::{Exit, Interrupted, OrUsage, usage};
 use crate::names::{FileSet, is_png, make_folder};
 use crate::options::DrawOptions;
 use crate::picture::{self, Cell, Grid};
-use crate::session::{Session, SessionConfig, plan};
+use crate::session::{Session, SessionConfig, plan, preflight};
 
 /// Most sprites of one comparison.
 const MAX_CELLS: usize = 2_000;
@@ -25,26 +25,30 @@ const MAX_CELLS: usize = 2_000;
 const NONE: &str = "none";
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels compare \"a red potion\" \"a golden key\" --seeds 1,2,3\n\
+\x20 dgx-pixels compare \"a knight\" --kind character --models embedded,sdxl --loras none,pixels:0.8")]
 pub(crate) struct Arguments {
     /// What to draw; each prompt is a group of rows.
     #[arg(required = true)]
     prompts: Vec<String>,
     /// What the sprites show.
-    #[arg(long, value_name = "KIND", default_value_t = Kind::Item)]
+    #[arg(long, value_name = "KIND", default_value_t = Kind::Item, help_heading = "Comparison")]
     kind: Kind,
     /// The models, with commas between them; each is a column [default: --model].
-    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    #[arg(long, value_name = "MODELS", value_delimiter = ',', help_heading = "Comparison")]
     models: Vec<String>,
     /// LoRAs with commas between them, as none,pixels:0.8; each is a column for every model [default: --lora].
-    #[arg(long = "loras", value_name = "LORAS", value_delimiter = ',')]
+    #[arg(long = "loras", value_name = "LORAS", value_delimiter = ',', help_heading = "Comparison")]
     lora_columns: Vec<String>,
     /// The seeds, with commas between them; each is a row [default: 0,1,2, or --seed].
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with = "seed")]
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', conflicts_with = "seed", help_heading = "Comparison")]
     seeds: Vec<u64>,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
     /// The folder to write to, or a PNG [default: ./output/compare.png].
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
 }
 
@@ -95,19 +99,28 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
         return Err(usage(format!("that are {count} sprites, expected 1 to {MAX_CELLS}")));
     }
     // Everything is checked before anything is drawn.
+    let device = context.settings.device()?;
     let mut requests = Vec::new();
     for column in &mut columns {
-        for (prompt, seed) in &rows {
+        for (row, (prompt, seed)) in rows.iter().enumerate() {
             let request = column.options.request(context, Some(arguments.kind), Some(prompt))?;
             let request = Request { seed: Some(*seed), count: 1, ..request };
-            plan(&request)?;
+            // The files of a column are the same in every row.
+            if row == 0 {
+                preflight(&request, device)?
+            } else {
+                plan(&request)?
+            };
             column.label = label(&request.model, &column.options.loras);
             requests.push((column.label.clone(), request));
         }
     }
+    let widest = requests.iter().map(|(_, request)| request.size_px).max().unwrap_or_default();
+    picture::check_table(columns.len(), rows.len(), widest)
+        .or_usage_in("a comparison is one picture; ask for fewer at once")?;
     let (folder, stem) = target(arguments, context);
     make_folder(&folder)?;
-    let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
     let bar = context.printer.progress().bar("comparing", count as u64);
     let mut drawn = Vec::new();
     let mut is_interrupted = false;

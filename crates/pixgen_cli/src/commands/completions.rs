@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::context::Context;
-use crate::events::Role;
+use crate::events::{Listed, Role};
 use crate::exit::Exit;
 use crate::names::write_over;
 
@@ -20,7 +21,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut crate::Arguments::command(), crate::NAME, &mut script);
-    context.printer.data(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8(script)?;
+    let name = arguments.shell.to_string();
+    context.printer.listed(Listed::Text, &name, json!({ "text": script }), &script);
     Ok(Exit::Success)
 }
 
@@ -33,7 +36,8 @@ pub(crate) struct ManArguments {
 pub(crate) fn man(arguments: &ManArguments, context: &Context) -> anyhow::Result<Exit> {
     let command = crate::Arguments::command();
     let Some(folder) = &arguments.folder else {
-        context.printer.data(&page(command)?);
+        let page = page(command)?;
+        context.printer.listed(Listed::Text, crate::NAME, json!({ "text": page }), &page);
         return Ok(Exit::Success);
     };
     let mut commands = vec![(crate::NAME.to_owned(), command)];

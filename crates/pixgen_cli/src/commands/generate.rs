@@ -13,9 +13,15 @@ use crate::exit::{Exit, usage};
 use crate::names::{is_png, make_folder, slug, write_numbered};
 use crate::options::{DrawOptions, SeamlessAxes, read_recipe};
 use crate::preview;
-use crate::session::{Session, SessionConfig, plan, stored_png};
+use crate::session::{Session, SessionConfig, preflight, stored_png};
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels generate character \"medieval knight\"\n\
+\x20 dgx-pixels generate item \"a red potion\" --size 16 --style gameboy --count 4\n\
+\x20 dgx-pixels generate monster \"a green slime\" --from sketch.png --strength 0.5\n\
+\x20 dgx-pixels generate --recipe knight.png --seed 7 --output knight-7.png")]
 pub(crate) struct Arguments {
     /// What the sprite shows: character, monster, animal, item, weapon, prop, tile, effect, icon or portrait.
     #[arg(required_unless_present = "recipe")]
@@ -32,10 +38,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "AXES", help_heading = "Look")]
     seamless: Option<SeamlessAxes>,
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. No file is ever replaced: -2, -3 … are added.
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Show the sprites in the terminal (kitty, iTerm2, sixel or half blocks).
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     preview: bool,
 }
 
@@ -45,8 +51,8 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     if let Some(axes) = arguments.seamless {
         request.seamless = axes.into();
     }
-    plan(&request)?;
     let device = context.settings.device()?;
+    preflight(&request, device)?;
     let target = target(&arguments, context, &request)?;
     let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
     let item = request.prompt.clone();

@@ -18,7 +18,7 @@ use crate::names::{FileSet, folder_and_stem, make_folder};
 use crate::options::DrawOptions;
 use crate::png_text::{encode, texts};
 use crate::preview;
-use crate::session::{Session, SessionConfig, plan, stored_png};
+use crate::session::{Session, SessionConfig, preflight, stored_png};
 
 /// Flicker above which an animation looks restless: nine in ten drawn animations have at most 0.011, noise has 0.15.
 const CALM_FLICKER: f32 = 0.05;
@@ -29,36 +29,41 @@ const CLOSED_LOOP: f32 = 2.0;
 const MAX_GIF_PX: u64 = 1 << 28;
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels generate-animation --prompt \"fantasy knight character\" --frames 4 --type idle\n\
+\x20 dgx-pixels generate-animation --prompt \"a grey wolf\" --kind animal --type walk --frames 6\n\
+\x20 dgx-pixels generate-animation --prompt \"a wizard\" --type \"casting a spell\" --output art/wizard.png")]
 pub(crate) struct Arguments {
     /// Who moves, in English words.
-    #[arg(long, required_unless_present = "recipe")]
+    #[arg(long, required_unless_present = "recipe", help_heading = "Animation")]
     prompt: Option<String>,
     /// What the figure is [default: character].
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help_heading = "Animation")]
     kind: Option<Kind>,
     /// Frames of the animation, 2 to 16 [default: 4].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Animation")]
     frames: Option<u32>,
     /// What the figure does: idle, walk, attack, or other words [default: idle].
-    #[arg(long = "type", value_name = "MOTION")]
+    #[arg(long = "type", value_name = "MOTION", help_heading = "Animation")]
     motion: Option<Motion>,
     /// How long a frame is shown, in milliseconds [default: 150].
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", help_heading = "Animation")]
     frame_ms: Option<u32>,
     /// How far the frames may differ, 0 to 1 [default: what the motion wants].
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", help_heading = "Animation")]
     variation: Option<f32>,
     /// How many times the GIF is enlarged.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Output")]
     gif_scale: u32,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron, PROMPT.json and
     /// PROMPT.gif.
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Show the frames in the terminal.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     preview: bool,
 }
 
@@ -69,9 +74,9 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     request.count = 1;
     request.animation = Some(animation.clone());
     request.validate().or_usage()?;
-    plan(&request)?;
-    check_gif(arguments.gif_scale, request.size_px, animation.frames)?;
     let device = context.settings.device()?;
+    preflight(&request, device)?;
+    check_gif(arguments.gif_scale, request.size_px, animation.frames)?;
     let (folder, stem) = folder_and_stem(arguments.output.as_deref(), context.settings.path("output"), &request.prompt);
     make_folder(&folder)?;
     let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;

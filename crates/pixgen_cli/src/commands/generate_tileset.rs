@@ -21,7 +21,7 @@ use crate::options::{DrawOptions, SeamlessAxes};
 use crate::picture::png;
 use crate::png_text::with_request;
 use crate::preview;
-use crate::session::{Session, SessionConfig, plan, stored_png};
+use crate::session::{Session, SessionConfig, preflight, stored_png};
 use crate::tileset::{Drawing, TilesetPlan, draw_tileset};
 
 /// Most tiles of one set.
@@ -40,33 +40,38 @@ enum TileLayout {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:\n\
+\x20 dgx-pixels generate-tileset --prompt \"stone dungeon floor\" --size 32 --seamless --variations 8\n\
+\x20 dgx-pixels generate-tileset --prompt \"deep water\" --variations 4 --layout strip --floor 10\n\
+\x20 dgx-pixels generate-tileset --prompt \"a wooden fence\" --seamless=x --output tiles/fence.png")]
 pub(crate) struct Arguments {
     /// What the tiles show, in English words.
-    #[arg(long, required_unless_present = "recipe")]
+    #[arg(long, required_unless_present = "recipe", help_heading = "Tiles")]
     prompt: Option<String>,
     /// How many tiles; all of them fit to each other.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Tiles")]
     variations: u32,
     /// Along which axes the tiles repeat without a seam.
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_value = "both",
-          default_missing_value = "both", value_name = "AXES")]
+          default_missing_value = "both", value_name = "AXES", help_heading = "Tiles")]
     seamless: SeamlessAxes,
     /// How the tiles lie in the picture.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = "Tiles")]
     layout: TileLayout,
     /// Drawings of a tile before the best is taken.
-    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(long, value_name = "N", default_value_t = 12, help_heading = "Tiles")]
     tries: u32,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
     /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron and PROMPT.tsx.
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Also draw a floor of N×N tiles at random, to see them side by side: PROMPT-floor.png.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Output")]
     floor: Option<u32>,
     /// Show the tiles in the terminal.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     preview: bool,
 }
 
@@ -79,13 +84,13 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         return Err(usage("tries is 0, expected 1 or more"));
     }
     let request = arguments.options.request(context, Some(Kind::Tile), arguments.prompt.as_deref())?;
-    let (_, native) = plan(&request)?;
+    let device = context.settings.device()?;
+    let (_, native) = preflight(&request, device)?;
     let size_px = request.size_px;
     arguments.floor.map_or(Ok(0), |edge| floor_px(edge, size_px))?;
     for warning in &native.warnings {
         context.printer.warning(warning);
     }
-    let device = context.settings.device()?;
     let (folder, stem) = folder_and_stem(arguments.output.as_deref(), context.settings.path("output"), &request.prompt);
     make_folder(&folder)?;
     // Tiles are drawn, joined and measured at the size that the model draws, and enlarged at the end.

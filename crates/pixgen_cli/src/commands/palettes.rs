@@ -5,8 +5,10 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use pixgen_art::palette::Classic;
 use pixgen_art::palette::format::Format;
+use serde_json::json;
 
 use crate::context::Context;
+use crate::events::Listed;
 use crate::exit::{Exit, OrUsage, usage};
 use crate::nearest::unknown;
 use crate::palettes::{find_classic, read};
@@ -35,17 +37,19 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     match arguments.action.unwrap_or(Action::List) {
         Action::List => {
             for classic in Classic::ALL {
-                let colors = classic.colors().len();
-                context.printer.line(&format!("{:<12} {colors:>3} colours  {}", classic.name, classic.origin));
+                let colors = classic.colors();
+                let text = format!("{:<12} {:>3} colours  {}", classic.name, colors.len(), classic.origin);
+                let values = json!({ "colors": hex(&colors), "origin": classic.origin });
+                context.printer.listed(Listed::Palette, classic.name, values, &text);
             }
         }
         Action::Show { palette, output } => {
             let colors = colors(&palette)?;
             match output {
                 None => {
-                    for [r, g, b] in colors {
-                        context.printer.line(&format!("#{r:02x}{g:02x}{b:02x}"));
-                    }
+                    let (colors, origin) = (hex(&colors), find_classic(&palette).map(|classic| classic.origin));
+                    let values = json!({ "colors": &colors, "origin": origin.unwrap_or("a file") });
+                    context.printer.listed(Listed::Palette, &palette, values, &colors.join("\n"));
                 }
                 Some(path) => {
                     let extension = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
@@ -57,6 +61,11 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         }
     }
     Ok(Exit::Success)
+}
+
+/// The colours as `#rrggbb`.
+fn hex(colors: &[[u8; 3]]) -> Vec<String> {
+    colors.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect()
 }
 
 fn colors(palette: &str) -> anyhow::Result<Vec<[u8; 3]>> {

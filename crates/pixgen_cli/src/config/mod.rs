@@ -120,7 +120,7 @@ impl Settings {
         let mut values = BTreeMap::new();
         for key in KEYS {
             let flag = flags.iter().find(|(name, _)| *name == key.name).and_then(|(_, value)| value.clone());
-            let variable = std::env::var(key.env).ok().filter(|value| !value.is_empty());
+            let variable = variable(key.env)?;
             let value = match (flag, variable, entries.get(key.name)) {
                 (Some(value), _, _) => Some((value, Origin::Flag(key.flag.unwrap_or_default()))),
                 (None, Some(value), _) => Some((value, Origin::Environment(key.env))),
@@ -166,6 +166,17 @@ impl Settings {
         parse_device(text).ok_or_else(|| {
             usage(format!("device is \"{text}\" ({origin}), expected auto, cpu, cuda:0 (any number) or metal:0"))
         })
+    }
+}
+
+/// What an environment variable says; an empty one says nothing.
+fn variable(name: &str) -> anyhow::Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(found)) => {
+            Err(usage(format!("{name} is {found:?}, which is no text: settings are UTF-8")))
+        }
     }
 }
 

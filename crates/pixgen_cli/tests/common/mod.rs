@@ -98,3 +98,25 @@ pub(crate) fn assert_snapshot(name: &str, found: &str) {
         );
     }
 }
+
+/// Writes a file with its folders.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn send(signal: &str, process: u32) {
+    let line = format!("kill -{signal} {process}");
+    assert!(Command::new("bash").args(["-c", &line]).status().unwrap().success());
+}
+
+/// Waits until something is so, ten minutes at most.
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !is_so() {
+        assert!(started.elapsed().as_secs() < 600, "nothing happened");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}

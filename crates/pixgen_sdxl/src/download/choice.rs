@@ -56,7 +56,8 @@ pub(super) fn choose(repository: &str, files: &[HubFile], wanted: Option<&str>, 
 /// Configurations and tokenizers.
 fn is_small(path: &str) -> bool {
     match path.split_once('/') {
-        None => path == "model_index.json",
+        // The second one tells which sizes a sprite model draws.
+        None => path == "model_index.json" || path == "sprite_model.json",
         Some(("scheduler", name)) => name == "scheduler_config.json",
         Some(("tokenizer" | "tokenizer_2", name)) => {
             name.ends_with(".json") && !name.contains('/') || name == "merges.txt"
