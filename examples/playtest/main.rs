@@ -5,36 +5,39 @@
 //!
 //! The room works on a copy of `assets/gen` in `target/playtest`, so the baked sprites stay as they are. Without a
 //! display or a graphics adapter the same world runs headless: it generates one sprite, shows that it arrived in the
-//! world, and says where the PNG is.
+//! world, and says where the PNG is. `cargo run --example playtest -- MODEL SIZE` does so with a model of one's own (a
+//! folder or a file) and a sprite of SIZE pixels.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever started it")]
 
+mod headless;
 mod room;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::time::Duration;
 
-use bevy::app::{PanicHandlerPlugin, ScheduleRunnerPlugin};
-use bevy::asset::AssetPlugin;
-use bevy::asset::io::file::FileAssetReader;
-use bevy::image::ImagePlugin;
+use bevy::app::PanicHandlerPlugin;
 use bevy::prelude::*;
 use bevy::window::WindowResolution;
 use bevy_egui::EguiPlugin;
 use bevy_egui::input::egui_wants_any_keyboard_input;
-use bevy_pixels_gen::generate::{GenerateSprite, GenerationDone, GenerationFailed};
-use bevy_pixels_gen::pixgen_api::{GenPath, Kind, Request};
+use bevy_pixels_gen::pixgen_api::{GenPath, Kind};
 use bevy_pixels_gen::{GenPanel, PixelsGenPlugin};
 
 const WINDOW_PX: UVec2 = UVec2::new(1280, 720);
 
 fn main() -> AppExit {
-    match graphics() {
+    let arguments = std::env::args().skip(1);
+    let window = if arguments.len() == 0 { graphics() } else { Err("a model was named".to_owned()) };
+    let reason = match window {
+        Ok(mut app) => return app.run(),
+        Err(reason) => reason,
+    };
+    println!("No window: {reason}. Running the world headless.");
+    match headless::app(arguments) {
         Ok(mut app) => app.run(),
-        Err(reason) => {
-            println!("No window: {reason}. Running the world headless.");
-            headless().run()
+        Err(error) => {
+            eprintln!("{error}");
+            AppExit::error()
         }
     }
 }
@@ -76,70 +79,11 @@ fn windowed() -> App {
     app
 }
 
-fn headless() -> App {
-    let mut app = App::new();
-    app.add_plugins((
-        room::plugin("playtest"),
-        MinimalPlugins.set(ScheduleRunnerPlugin::run_loop(Duration::from_secs_f64(1.0 / 60.0))),
-        AssetPlugin::default(),
-        ImagePlugin::default(),
-    ))
-    .add_systems(Startup, ask_for_a_sprite)
-    .add_systems(Update, report);
-    room::add_to(&mut app);
-    app
-}
-
 /// The panel starts with the hero as its target.
 fn first_target(mut panel: ResMut<GenPanel>, mut done: Local<bool>) {
     if !*done {
         *done = true;
         panel.state.target = GenPath::parse("hero/knight.png").ok();
         panel.state.request.kind = Kind::Character;
-    }
-}
-
-// --- Without a window -----------------------------------------------------------------------------------------
-
-fn potion() -> (Request, GenPath) {
-    let request = Request { seed: Some(1), ..Request::new(Kind::Item, "a green potion in a round flask") };
-    #[expect(clippy::unwrap_used, reason = "a literal")]
-    (request, GenPath::parse("items/potion.png").unwrap())
-}
-
-fn ask_for_a_sprite(mut wishes: MessageWriter<GenerateSprite>) {
-    let (request, target) = potion();
-    println!("Generating \"{}\" into gen://{target} …", request.prompt);
-    wishes.write(GenerateSprite { request, target: Some(target) });
-}
-
-fn report(
-    mut done: MessageReader<GenerationDone>,
-    mut failed: MessageReader<GenerationFailed>,
-    mut changes: MessageReader<AssetEvent<Image>>,
-    mut waiting: Local<Option<PathBuf>>,
-    assets: Res<AssetServer>,
-    time: Res<Time>,
-    mut exit: MessageWriter<AppExit>,
-) {
-    for failure in failed.read() {
-        eprintln!("The sprite failed: {}", failure.error);
-        exit.write(AppExit::error());
-    }
-    if let Some(done) = done.read().next() {
-        *waiting = done.images.first().map(|image| image.file.clone());
-    }
-    let (_, target) = potion();
-    let ours = assets.get_handle::<Image>(target.asset_path());
-    for change in changes.read() {
-        if let AssetEvent::Modified { id } = change
-            && ours.as_ref().is_some_and(|handle| handle.id() == *id)
-            && let Some(file) = waiting.take()
-        {
-            let shown = FileAssetReader::get_base_path().join("target/playtest/gen").join(target.as_str());
-            println!("The sprite arrived in the world after {:.1} s: {}", time.elapsed_secs(), shown.display());
-            println!("Its history entry, with prompt and seed in the PNG: {}", file.display());
-            exit.write(AppExit::Success);
-        }
     }
 }

@@ -90,7 +90,7 @@ pub(super) enum Reply {
 
 /// The handle to the thread. Dropping it waits until everything is written.
 pub(super) struct Ledger {
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<Box<Order>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -147,8 +147,8 @@ impl Ledger {
     }
 
     fn send(&self, order: Order) {
-        let Some(Err(lost)) = self.orders.as_ref().map(|orders| orders.send(order)) else { return };
-        let reply = match lost.0 {
+        let Some(Err(lost)) = self.orders.as_ref().map(|orders| orders.send(Box::new(order))) else { return };
+        let reply = match *lost.0 {
             Order::Folders(..) => return,
             Order::Apply { job, .. } => Reply::Changed(Changed::failed(job, GONE.to_owned())),
             Order::Undo | Order::Redo => Reply::Changed(Changed::failed(None, GONE.to_owned())),
@@ -196,9 +196,9 @@ struct Clerk {
 type Shows = (Option<(GenPath, Option<String>)>, bool, Option<String>);
 
 impl Clerk {
-    fn work(mut self, orders: &Receiver<Order>, replies: &Mutex<VecDeque<Reply>>) {
+    fn work(mut self, orders: &Receiver<Box<Order>>, replies: &Mutex<VecDeque<Reply>>) {
         for order in orders {
-            let reply = match order {
+            let reply = match *order {
                 Order::Folders(assets, models) => {
                     (self.assets, self.models) = (Some(assets), models);
                     continue;
