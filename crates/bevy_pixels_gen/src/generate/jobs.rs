@@ -199,6 +199,7 @@ impl GenJobs {
     }
 
     /// The folder in which the file of a sprite lies.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel looks into it"))]
     pub(crate) fn folder_of(&self, path: &GenPath) -> PathBuf {
         if path.is_in_assets() { self.assets_dir.clone() } else { self.gen_dir() }
     }

@@ -163,6 +163,7 @@ pub(crate) fn shows<A: Asset>(image: &Handle<A>, path: &GenPath) -> bool {
 }
 
 /// The file that a sprite shows, if it is one that can be generated: a PNG below `gen://`, or that of a recipe.
+#[cfg(feature = "panel")]
 pub(crate) fn gen_path(sprite: &Sprite) -> Option<GenPath> {
     gen_path_at(sprite.image.path()?)
 }

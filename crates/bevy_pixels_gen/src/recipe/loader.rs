@@ -66,6 +66,7 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) path: AssetPath<'static>,
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator looks at it"))]
     pub(super) files: Option<Files>,
     /// How the files looked before they were read: whatever is written later looks different.
     pub(super) stamps: Option<Stamps>,
