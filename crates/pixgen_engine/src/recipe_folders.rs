@@ -40,6 +40,14 @@ impl RecipeFolders {
         Ok(request)
     }
 
+    /// The same for a request that need not be a recipe, as one that a PNG gives back: with its files at their places if all
+    /// of them are there, else as it is.
+    #[must_use]
+    pub fn resolve_if_there(&self, request: &Request) -> Request {
+        let Ok(mut found) = self.resolve(request) else { return request.clone() };
+        if paths_of(&mut found).iter().all(|(_, path)| path.exists()) { found } else { request.clone() }
+    }
+
     /// The other way round: the request with paths that a recipe may hold.
     ///
     /// # Errors
@@ -229,6 +237,12 @@ mod tests {
                 assert_eq!(kept, request);
             }
         }
+        let [there, missing, elsewhere] = ["ref.png", "no.png", "/etc/passwd"].map(|path| {
+            let request = Request { init_image: Some(path.into()), ..Request::default() };
+            folders.resolve_if_there(&request).init_image.unwrap()
+        });
+        assert_eq!(there, folder.path().join("assets/hero/ref.png"));
+        assert_eq!((missing, elsewhere), ("no.png".into(), "/etc/passwd".into()), "as they are");
         let outside = Request { init_image: Some(folder.path().join("secret.png")), ..Request::default() };
         assert!(folders.relative(&outside).unwrap_err().to_string().contains("lies in none of them"));
     }

@@ -1,12 +1,12 @@
 //! The jobs of this game: what was asked for, how far it is, what came of it, and the way back.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, RecipeFolders};
 
 use super::ledger::{Changed, Ledger, Put, PutDone, Reply};
 
@@ -119,6 +119,7 @@ pub struct GenJobs {
     can_undo_redo: (bool, bool),
     /// Of the default asset source.
     assets_dir: PathBuf,
+    model_dirs: Vec<PathBuf>,
     replaced: Vec<GenPath>,
     put: Vec<PutDone>,
     error: Option<String>,
@@ -146,6 +147,7 @@ impl GenJobs {
             ledger,
             can_undo_redo: (false, false),
             assets_dir: PathBuf::from("assets"),
+            model_dirs: Vec::new(),
             replaced: Vec::new(),
             put: Vec::new(),
             error: None,
@@ -194,8 +196,16 @@ impl GenJobs {
 
     /// Where the game's other assets and its models lie.
     pub(crate) fn know_folders(&mut self, assets: PathBuf, models: Vec<PathBuf>) {
-        self.assets_dir = assets.clone();
+        (self.assets_dir, self.model_dirs) = (assets.clone(), models.clone());
         self.ledger.know_folders(assets, models);
+    }
+
+    /// Where the files lie that the PNG `file` may name.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel asks"))]
+    pub(crate) fn folders_of(&self, file: &Path) -> RecipeFolders {
+        let below = [&self.assets_dir, &self.gen_dir()].map(|root| Some((root.clone(), file.strip_prefix(root).ok()?)));
+        let (root, below) = below.into_iter().flatten().next().unwrap_or((self.assets_dir.clone(), Path::new("")));
+        RecipeFolders::new(&root, below, &self.model_dirs)
     }
 
     /// The folder in which the file of a sprite lies.

@@ -82,10 +82,13 @@ impl TargetFile {
         }
         // The history's copy stays when the sprite is replaced.
         let in_history = jobs.shown(path).map(|hash| jobs.engine().store().history_dir().join(format!("{hash}.png")));
-        let file = in_history.unwrap_or_else(|| path.file_in(&jobs.folder_of(path)));
+        let beside = path.file_in(&jobs.folder_of(path));
+        let file = in_history.unwrap_or_else(|| beside.clone());
         let png = std::fs::read(&file).ok();
         let request = png.as_ref().and_then(|png| Provenance::request_of(png).ok().flatten());
-        let recipe = recipe_file(&path.file_in(&jobs.folder_of(path))).filter(|recipe| recipe.is_file());
+        // A recipe names its files from where it lies.
+        let request = request.map(|request| jobs.folders_of(&beside).resolve_if_there(&request));
+        let recipe = recipe_file(&beside).filter(|recipe| recipe.is_file());
         let name = recipe.as_ref().and_then(|recipe| recipe.file_name());
         let recipe = name.map(|name| name.to_string_lossy().into_owned());
         *self = Self { path: Some(path.clone()), request: request.map(Arc::new), file: png.map(|_| file), recipe };

@@ -149,7 +149,10 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
         PanelAction::Pause(false) => jobs.engine().resume(),
         PanelAction::Prioritize(job, priority) => jobs.engine().set_priority(job, priority),
         PanelAction::SearchHistory(search) => panel.look_up.search(search),
-        PanelAction::ReadSettings(file) => panel.look_up.read_settings(file),
+        PanelAction::ReadSettings(file) => {
+            let folders = jobs.folders_of(&file);
+            panel.look_up.read_settings(file, folders);
+        }
         PanelAction::SearchLibrary => panel.library.search(),
         PanelAction::Compare(requests) => {
             if let Some(before) = panel.comparison.take() {
