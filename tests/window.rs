@@ -133,6 +133,9 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     // One prompt and one seed with three numbers of steps, side by side in the world.
     let before_comparing = history();
     screen.click(COMPARE);
+    screen.click(PROMPT);
+    screen.xdotool(&["key", "ctrl+a"]);
+    screen.xdotool(&["type", "--delay", "60", "a purple slime"]);
     screen.click(AXIS);
     screen.click(STEPS);
     screen.click(START);

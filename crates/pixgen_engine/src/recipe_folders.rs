@@ -86,7 +86,13 @@ impl RecipeFolders {
         let in_assets = [inside(&self.here.join(&text)), inside(Path::new(&text))];
         let in_assets: Vec<_> = in_assets.into_iter().flatten().map(|path| self.root.join(path)).collect();
         let in_models = inside(Path::new(&text)).into_iter();
-        let in_models = in_models.flat_map(|path| self.models.iter().map(move |folder| folder.join(&path)));
+        let in_models = in_models.flat_map(|path| self.models.iter().map(move |folder| (folder, path.clone())));
+        // As people write it who stand beside the folder: `models/loras/pixel.safetensors`.
+        let beside = |folder: &Path, path: &Path| folder.parent().map(|parent| parent.join(path));
+        let in_models = in_models.flat_map(|(folder, path)| {
+            let named = beside(folder, &path).filter(|place| place.starts_with(folder));
+            std::iter::once(folder.join(&path)).chain(named)
+        });
         let mut places = in_assets.iter().cloned().chain(in_models);
         let Some(first) = places.next() else { return Err(refused("leads out of the game's assets with `..`")) };
         let exists = |place: &PathBuf| fs::symlink_metadata(place).is_ok();
@@ -225,6 +231,7 @@ mod tests {
             ("shared/ref2.png", "assets/shared/ref2.png"),
             ("shared\\ref2.png", "assets/shared/ref2.png"),
             ("loras/pixel.safetensors", "models/loras/pixel.safetensors"),
+            ("models/loras/pixel.safetensors", "models/loras/pixel.safetensors"),
             ("missing.png", "assets/hero/missing.png"),
         ] {
             for (_, request) in all_fields(path) {
