@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
+#[allow(dead_code, reason = "other tests look into the log")]
+#[path = "headless/log.rs"]
+mod log;
 #[allow(dead_code, reason = "the headless tests use the rest")]
 #[path = "headless/world.rs"]
 mod world;

@@ -16,7 +16,10 @@
 #[path = "screen.rs"]
 mod screen;
 
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::RgbaImage;
@@ -37,6 +40,15 @@ const PICK: (u32, u32) = (222, 146);
 const POTION: (u32, u32) = (680, 462);
 /// On the button at the bottom of the panel.
 const START: (u32, u32) = (187, 662);
+/// On the tabs.
+const COMPARE: (u32, u32) = (194, 64);
+const HISTORY: (u32, u32) = (306, 64);
+/// On the list of what can be compared, and on its fourth entry: the numbers of steps.
+const AXIS: (u32, u32) = (187, 346);
+const STEPS: (u32, u32) = (80, 439);
+/// On the buttons that show the compared sprites in the world, and that end the comparison.
+const IN_THE_WORLD: (u32, u32) = (263, 453);
+const END: (u32, u32) = (336, 453);
 /// Columns that the panel covers.
 const PANEL_WIDTH: u32 = 372;
 
@@ -56,6 +68,19 @@ fn find(screen: &RgbaImage, sprite: &RgbaImage, columns: Range<u32>) -> Option<(
     let corners = (0..SCREEN.1 - height).flat_map(|y| (columns.start..columns.end - width).map(move |x| (x, y)));
     let mut likely = corners.filter(|corner| is_like(*corner));
     likely.find(|corner| shown(screen, sprite, *corner, ZOOM) > 0.9)
+}
+
+/// What was drawn so far.
+fn history() -> BTreeSet<PathBuf> {
+    let files = fs::read_dir(root().join("target/playtest/.pixgen/history"));
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "png")).collect()
+}
+
+/// Where sprites stand in the world, as far as they do.
+fn places(screen: &Screen, sprites: &[RgbaImage]) -> Vec<(u32, u32)> {
+    let shot = screen.shot();
+    sprites.iter().filter_map(|sprite| find(&shot, sprite, PANEL_WIDTH..SCREEN.0)).collect()
 }
 
 #[test]
@@ -105,6 +130,35 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     std::thread::sleep(Duration::from_secs(2));
     let picked = screen.shot();
 
+    // One prompt and one seed with three numbers of steps, side by side in the world.
+    let before_comparing = history();
+    screen.click(COMPARE);
+    screen.click(PROMPT);
+    screen.xdotool(&["key", "ctrl+a"]);
+    screen.xdotool(&["type", "--delay", "60", "a purple slime"]);
+    screen.click(AXIS);
+    screen.click(STEPS);
+    screen.click(START);
+    until("three more sprites", &screen, || history().len() >= before_comparing.len() + 3);
+    let compared: Vec<RgbaImage> = history().difference(&before_comparing).map(|file| sprite(file)).collect();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(places(&screen, &compared).len() < 3, "not unasked");
+    screen.click(IN_THE_WORLD);
+    until("the compared sprites in the world", &screen, || places(&screen, &compared).len() == 3);
+    let rows: HashSet<u32> = places(&screen, &compared).into_iter().map(|(_, y)| y).collect();
+    assert_eq!(rows.len(), 1, "next to each other");
+    std::thread::sleep(Duration::from_secs(1));
+    let comparing = screen.shot();
+    screen.click(END);
+    until("the end of the comparison", &screen, || places(&screen, &compared).is_empty());
+
+    // The history shows them too, crisp: two screen pixels for each of theirs.
+    screen.click(HISTORY);
+    until("the history", &screen, || {
+        let shot = screen.shot();
+        compared.iter().all(|sprite| find(&shot, sprite, 0..PANEL_WIDTH).is_some())
+    });
+
     // The keyboard belongs to the game again once the world is clicked: the hero walks away.
     screen.click(FLOOR);
     screen.xdotool(&["keydown", "Right"]);
@@ -129,5 +183,6 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
         before.save(images.join("playtest-before.png")).unwrap();
         after.save(images.join("playtest.png")).unwrap();
         picked.save(images.join("playtest-pick.png")).unwrap();
+        comparing.save(images.join("playtest-compare.png")).unwrap();
     }
 }

@@ -10,6 +10,7 @@ use bevy_pixels_gen::generate::{GenJobs, GenerateSprite, GenerateSpriteExt, Gene
 use bevy_pixels_gen::pixgen_api::{GenPath, Kind, ModelRef, Request};
 
 use crate::copy_folder::copy_folder;
+use crate::log;
 use crate::world::World;
 
 fn potion() -> Request {
@@ -36,6 +37,20 @@ fn an_empty_prompt() {
 #[test]
 fn a_size_that_no_model_draws() {
     fails(&mut World::with_fake(), Request { size_px: 7, ..potion() }, &["size_px is 7", "8 to 512"]);
+}
+
+#[test]
+fn a_prompt_of_a_hundred_thousand_letters() {
+    let mut world = World::with_fake();
+    let long = Request { prompt: "knight ".repeat(100_000 / 7 + 1), ..potion() };
+    let expected = "the prompt has 100002 characters, at most 4000 are read: shorten it";
+    // By message, and from code.
+    let job = world.app.world_mut().commands().generate_sprite(long.clone(), None);
+    world.app.world_mut().flush();
+    assert_eq!(world.failure(), expected);
+    assert_eq!(world.panel_says("100002 characters"), expected);
+    assert!(log::complains(&[&format!("job {job} failed"), expected]));
+    fails(&mut world, long, &[expected]);
 }
 
 #[test]
@@ -76,6 +91,8 @@ fn an_unwritable_assets_folder() {
     let error = world.failure();
     assert!(error.contains("gen") && error.contains("may be written"), "{error}");
     assert_eq!(world.pixels(&handle), before, "the game keeps the sprite it had");
+    assert_eq!(world.panel_says("may be written"), error);
+    assert!(log::complains(&["may be written", &world.folder.path().display().to_string()]));
     assert_eq!(world.app.world().resource::<GenJobs>().finished().count(), 1, "the sprite is in the history");
 
     fs::remove_file(world.folder.path().join("gen")).unwrap();
@@ -102,13 +119,15 @@ fn an_undo_that_failed_can_be_tried_again() {
     let aside = world.folder.path().join("aside");
     fs::rename(&gen_dir, &aside).unwrap();
     fs::write(&gen_dir, "in the way").unwrap();
-    let mut jobs = world.app.world_mut().resource_mut::<GenJobs>();
-    assert!(jobs.undo().is_err());
-    assert_eq!(jobs.can_undo_redo(), (true, false));
+    let possible = |world: &World| world.app.world().resource::<GenJobs>().can_undo_redo();
+    let undo = |world: &mut World| world.app.world_mut().resource_mut::<GenJobs>().undo();
+    undo(&mut world);
+    world.panel_says("gen");
+    assert_eq!(possible(&world), (true, false));
     fs::remove_file(&gen_dir).unwrap();
     fs::rename(&aside, &gen_dir).unwrap();
-    assert!(jobs.undo().unwrap());
-    assert_eq!(jobs.can_undo_redo(), (false, true));
+    undo(&mut world);
+    world.until("the way back", |world| (possible(world) == (false, true)).then_some(()));
     assert!(!gen_dir.join("potion.png").exists());
 }
 
@@ -149,6 +168,7 @@ fn a_path_that_leaves_the_folder() {
         assert!(!matches!(server.load_state(&handle), LoadState::Loaded));
         assert_eq!(handle, Handle::default(), "Bevy's answer to a path that it does not follow");
         assert!(GenPath::parse(path).unwrap_err().to_string().contains("leaves the folder"));
+        assert!(log::complains(&[path]), "Bevy says so");
     }
     let handle: Handle<SpriteSheet> = server.load("gen://../../x.sprite.ron");
     (0..10).for_each(|_| world.frame());
@@ -167,6 +187,9 @@ fn a_sprite_that_claims_to_be_huge() {
         if let LoadState::Failed(error) = state { Some(error.to_string()) } else { None }
     });
     assert!(error.contains("gen://huge.png") && error.contains("30000 × 30000"), "{error}");
+    let shown = world.panel_says("30000 × 30000");
+    assert!(shown.contains("gen://huge.png"), "{shown}");
+    assert!(log::complains(&["gen://huge.png", "30000 × 30000"]));
     world.wish(potion(), "huge");
     world.success();
     world.until("the new sprite in its place", |world| world.image(&handle).map(|_| ()));

@@ -2,9 +2,11 @@
 //!
 //! - `hot_reload`: a generated sprite arrives in the running world under the same handle
 //! - `recipes`: a `.sprite.ron` is drawn, and drawn again when it is edited
+//! - `recipe_files`: what a recipe may name, and what is written beside it
 //! - `refresh`: bounds, materials, tilemaps and atlases follow an image that has got another size
 //! - `status`: what overlays and inspectors can read
 //! - `bad_input`: every mistake is answered with a sentence, and the game goes on
+//! - `full_disk`: a game whose disk is full goes on
 //! - `released`: what a game without the generator gets, and what it does not have to compile
 //! - `tidy`: the documents and the tree agree
 
@@ -13,7 +15,10 @@
 mod bad_input;
 #[path = "../copy_folder.rs"]
 mod copy_folder;
+mod full_disk;
 mod hot_reload;
+mod log;
+mod recipe_files;
 mod recipes;
 mod refresh;
 mod released;

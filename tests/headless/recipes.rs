@@ -10,7 +10,7 @@ use bevy_pixels_gen::generate::{GenJobs, SpriteGenerated};
 use bevy_pixels_gen::pixgen_api::{JobState, Kind, Request, baked_file};
 use bevy_pixels_gen::recipe::{BakeState, RecipeBaked};
 
-use crate::world::World;
+use crate::world::{FRAME, World};
 
 const RED: &str = "(prompt: \"a red knight\", kind: character, size_px: 16, seed: 1)";
 const BLUE: &str = "(prompt: \"a blue knight\", kind: character, size_px: 32, seed: 1)";
@@ -392,33 +392,45 @@ pub(crate) fn huge_png() -> Vec<u8> {
     png
 }
 
-/// The first frame and the longest one until all sprites are there, in milliseconds.
-fn start_up(world: &mut World, count: usize, shown: BakeState) -> (f64, f64, f64) {
+/// Frames until all sprites are there, in milliseconds.
+struct StartUp {
+    first: f64,
+    longest: f64,
+    /// That no more than one frame in a hundred takes longer than.
+    most: f64,
+    all_there: f64,
+}
+
+fn start_up(world: &mut World, count: usize, shown: BakeState) -> StartUp {
     let start = Instant::now();
     let sheets: Vec<Handle<SpriteSheet>> = (0..count).map(|i| world.load(&format!("many/{i}.sprite.ron"))).collect();
     for sheet in &sheets {
         // What a game does with its handles in the first frame.
         world.app.world_mut().spawn((Sprite::default(), Name::new(format!("{:?}", sheet.id()))));
     }
-    world.app.update();
-    let first = start.elapsed();
-    let mut longest = first;
-    world.until("all recipes", |world| {
-        let frame = Instant::now();
-        world.app.update();
-        longest = longest.max(frame.elapsed());
-        let is_there = |sheet: &Handle<SpriteSheet>| world.asset(sheet).is_some_and(|sheet| sheet.bake == shown);
-        sheets.iter().all(is_there).then_some(())
-    });
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    (ms(first), ms(longest), ms(start.elapsed()))
+    let mut taken = Vec::new();
+    let mut frame = start;
+    let is_there =
+        |world: &World| sheets.iter().all(|sheet| world.asset(sheet).is_some_and(|sheet| sheet.bake == shown));
+    while taken.is_empty() || !is_there(world) {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s for all recipes");
+        world.app.update();
+        taken.push(ms(frame.elapsed()));
+        // At 60 Hz, as a game.
+        std::thread::sleep(FRAME.saturating_sub(frame.elapsed()));
+        frame = Instant::now();
+    }
+    let (first, all_there) = (taken[0], ms(start.elapsed()));
+    taken.sort_by(f64::total_cmp);
+    StartUp { first, longest: taken[taken.len() - 1], most: taken[(taken.len() - 1) * 99 / 100], all_there }
 }
 
 #[test]
-fn five_hundred_recipes_do_not_stall_the_first_frame() {
+fn five_hundred_recipes_stall_no_frame() {
     const COUNT: usize = 500;
-    let mut best = [f64::MAX; 2];
-    for round in 0..3 {
+    let mut best = [[f64::MAX; 2]; 2];
+    for round in 0..5 {
         // Nothing is baked: 500 placeholders, 500 jobs that wait.
         let mut world = World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_secs(1));
         for i in 0..COUNT {
@@ -429,10 +441,6 @@ fn five_hundred_recipes_do_not_stall_the_first_frame() {
         }
         frames(&mut world, 5); // the world itself has started
         let missing = start_up(&mut world, COUNT, BakeState::Missing);
-        eprintln!(
-            "{round}: {COUNT} missing: first frame {:.1} ms, longest {:.1}, all there {:.0}",
-            missing.0, missing.1, missing.2
-        );
 
         // Everything is baked.
         let folder = world.close();
@@ -443,12 +451,18 @@ fn five_hundred_recipes_do_not_stall_the_first_frame() {
         let mut world = World::with_fake_in(folder, Duration::from_secs(1));
         frames(&mut world, 5);
         let baked = start_up(&mut world, COUNT, BakeState::ByHand);
-        eprintln!(
-            "{round}: {COUNT} baked: first frame {:.1} ms, longest {:.1}, all there {:.0}",
-            baked.0, baked.1, baked.2
-        );
-        best = [best[0].min(missing.0), best[1].min(baked.0)];
+        for (best, (what, found)) in best.iter_mut().zip([("missing", missing), ("baked", baked)]) {
+            eprintln!(
+                "{round}: {COUNT} {what}: frames: first {:.1} ms, longest {:.1}, 99 of 100 under {:.1}; all there after {:.0}",
+                found.first, found.longest, found.most, found.all_there
+            );
+            *best = [best[0].min(found.first), best[1].min(found.longest)];
+        }
     }
-    // The best of three: other programs on the machine are no fault of ours.
-    assert!(best.iter().all(|first| *first < 33.0), "first frames of {best:?} ms, expected under two frames of 60 Hz");
+    // The best of five: other programs on the machine are no fault of ours.
+    let is_short = |frame: &f64| *frame < 2.0 * FRAME.as_secs_f64() * 1000.0;
+    assert!(
+        best.iter().flatten().all(is_short),
+        "first and longest frames of {best:?} ms, expected under two of 60 Hz"
+    );
 }

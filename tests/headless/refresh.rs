@@ -6,8 +6,11 @@ use bevy::asset::RenderAssetUsages;
 use bevy::camera::primitives::Aabb;
 use bevy::camera::visibility::VisibilitySystems;
 use bevy::prelude::*;
-use bevy::sprite_render::{AlphaMode2d, ColorMaterial, SpriteMaterial, TilemapChunkMaterial};
+use bevy::sprite_render::{
+    AlphaMode2d, ColorMaterial, MeshMaterial2d, SpriteMaterial, TilemapChunk, TilemapChunkMaterial,
+};
 use bevy_pixels_gen::SpriteSheet;
+use bevy_pixels_gen::generate::SpriteGenerated;
 use bevy_pixels_gen::pixgen_api::{Kind, Request};
 use bevy_pixels_gen::recipe::BakeState;
 use bevy_pixels_gen::refresh::{RefreshMaterials, ShowsImages};
@@ -63,6 +66,42 @@ fn draw(world: &mut World, path: &str, seed: u64, size_px: u32) {
 
 fn half_extents(world: &World, entity: Entity) -> Vec2 {
     world.app.world().get::<Aabb>(entity).unwrap().half_extents.truncate()
+}
+
+#[derive(Resource, Default)]
+struct Told(Vec<Entity>);
+
+#[test]
+fn everything_that_shows_a_new_sprite_is_told_of_it() {
+    let mut world = world();
+    world.app.init_resource::<Told>();
+    world.app.add_observer(|told: On<SpriteGenerated>, mut all: ResMut<Told>| all.0.push(told.entity));
+    let (sprite, image) = world.spawn("gen://potion.png");
+    let (_, other) = world.spawn("gen://other.png");
+    let mut spawn = |image: &Handle<Image>| {
+        let world = world.app.world_mut();
+        let material = world.resource_mut::<Assets<ColorMaterial>>().add(ColorMaterial::from(image.clone()));
+        let chunk = TilemapChunk {
+            chunk_size: UVec2::ONE,
+            tile_display_size: UVec2::splat(16),
+            tileset: image.clone(),
+            alpha_mode: AlphaMode2d::Blend,
+        };
+        [
+            world.spawn(SpriteMesh::from_image(image.clone())).id(),
+            world.spawn(MeshMaterial2d(material)).id(),
+            world.spawn(chunk).id(),
+        ]
+    };
+    let shows = spawn(&image);
+    spawn(&other);
+    draw(&mut world, "potion", 1, 16);
+    let mut told = world.app.world().resource::<Told>().0.clone();
+    told.sort();
+    let mut expected = vec![sprite];
+    expected.extend(shows);
+    expected.sort();
+    assert_eq!(told, expected, "each once, and nobody else");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bevy::asset::AssetPlugin;
+use bevy::asset::io::memory::{Dir, MemoryAssetReader};
+use bevy::asset::io::{AssetSourceBuilder, ErasedAssetReader};
 use bevy::image::ImagePlugin;
 use bevy::prelude::*;
 use bevy_pixels_gen::PixelsGenPlugin;
@@ -61,16 +63,38 @@ impl World {
         })
     }
 
+    /// With the fake model, and recipes in `source`, where nothing can be written.
+    pub(crate) fn with_source(folder: tempfile::TempDir, name: &'static str, source: Dir) -> Self {
+        let builder = move || -> Box<dyn ErasedAssetReader> { Box::new(MemoryAssetReader { root: source.clone() }) };
+        let register = |app: &mut App| _ = app.register_asset_source(name, AssetSourceBuilder::new(builder));
+        Self::over_and(folder, register, |app, folder| {
+            let config = EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("gen"))
+                .with_loader(FakeBackend::loader(Duration::from_millis(5)));
+            app.insert_resource(GenJobs::start(config).unwrap());
+        })
+    }
+
     fn with(prepare: impl FnOnce(&mut App, &Path)) -> Self {
         Self::over(tempfile::tempdir().unwrap(), prepare)
     }
 
     fn over(folder: tempfile::TempDir, prepare: impl FnOnce(&mut App, &Path)) -> Self {
+        Self::over_and(folder, |_| (), prepare)
+    }
+
+    fn over_and(
+        folder: tempfile::TempDir,
+        begin: impl FnOnce(&mut App),
+        prepare: impl FnOnce(&mut App, &Path),
+    ) -> Self {
+        crate::log::begin();
         let mut app = App::new();
+        begin(&mut app);
         app.add_plugins((
             PixelsGenPlugin {
                 gen_dir: folder.path().join("gen"),
                 data_dir: folder.path().join(".pixgen"),
+                model_dirs: vec![folder.path().join("models")],
                 device: DevicePreference::Cpu,
                 ..default()
             },
@@ -164,9 +188,21 @@ impl World {
         self.image(handle).unwrap().data.unwrap()
     }
 
+    /// Asks for a sprite. What was done before, as for recipes, is not what [`success`](Self::success) waits for.
     pub(crate) fn wish(&mut self, request: Request, target: &str) {
+        self.seen().done.clear();
         let target = Some(GenPath::parse(target).unwrap());
         self.app.world_mut().write_message(GenerateSprite { request, target });
+    }
+
+    /// Waits until the panel shows an error that holds `expected`, and gives it.
+    #[track_caller]
+    pub(crate) fn panel_says(&mut self, expected: &str) -> String {
+        self.until(expected, |world| {
+            let jobs = world.app.world().resource::<GenJobs>();
+            let failed = jobs.records().iter().filter_map(|record| record.error.as_deref());
+            jobs.error().into_iter().chain(failed).find(|error| error.contains(expected)).map(str::to_owned)
+        })
     }
 
     /// Waits for the next job to fail and gives its sentence.

@@ -101,6 +101,7 @@ pub(crate) fn target(name: Option<&str>, file: &str) -> TargetView {
         name: name.map(str::to_owned),
         request: None,
         file: None,
+        recipe: None,
     }
 }
 

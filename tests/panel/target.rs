@@ -149,3 +149,13 @@ fn a_painted_sprite_can_only_be_varied() {
     assert_eq!(harness.state().state.request.prompt, "a duck", "the form's own prompt");
     assert!(harness.state().state.request.init_image.is_some());
 }
+
+#[test]
+fn a_sprite_of_a_recipe_says_what_becomes_of_that() {
+    let hero = TargetView { recipe: Some("knight.sprite.ron".to_owned()), ..target(Some("Hero"), "hero") };
+    let mut harness = harness(JobsView { targets: vec![hero], ..JobsView::default() });
+    assert!(harness.query_by_label_contains("knight.sprite.ron").is_none(), "not before it is chosen");
+    harness.state_mut().state.target = Some(path("hero"));
+    harness.run_steps(2);
+    assert!(harness.query_by_label_contains("It comes from knight.sprite.ron").is_some());
+}

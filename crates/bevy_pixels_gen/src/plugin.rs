@@ -105,6 +105,12 @@ pub(crate) fn resolved(folder: &Path) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
+/// The folder of the game's assets, that of the default asset source.
+pub(crate) fn assets_dir(app: &App) -> PathBuf {
+    let plugins = app.get_added_plugins::<AssetPlugin>();
+    resolved(plugins.first().map_or("", |assets| assets.file_path.as_str()).as_ref())
+}
+
 impl Plugin for PixelsGenPlugin {
     #[expect(clippy::panic, reason = "a mistake in the game's set-up, which nothing later could mend")]
     fn build(&self, app: &mut App) {

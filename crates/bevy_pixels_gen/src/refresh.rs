@@ -169,9 +169,10 @@ fn touch_materials<M: ShowsImages>(noted: Res<ResizedImages>, mut materials: Res
 mod materials {
     //! The materials that come with Bevy's 2D renderer.
 
-    use bevy::sprite_render::{ColorMaterial, SpriteMaterial, TilemapChunkMaterial};
+    use bevy::sprite_render::{ColorMaterial, MeshMaterial2d, SpriteMaterial, TilemapChunk, TilemapChunkMaterial};
 
     use super::*;
+    use crate::generate::{Replaced, SpriteGenerated, shows};
 
     impl ShowsImages for ColorMaterial {
         fn shows(&self, image: AssetId<Image>) -> bool {
@@ -202,7 +203,35 @@ mod materials {
             refresh_sprite_mesh_cells
                 .in_set(PixelsGenSystems::RefreshSprites)
                 .run_if(resource_exists::<Assets<SpriteMaterial>>),
+        )
+        .add_systems(
+            PreUpdate,
+            tell_materials
+                .in_set(PixelsGenSystems::ReloadAssets)
+                .after(crate::generate::reload_assets)
+                .run_if(resource_exists::<Assets<ColorMaterial>>.and_then(resource_exists::<Messages<Replaced>>)),
         );
+    }
+
+    /// Tells the entities that show a replaced sprite by a material or as a tileset.
+    fn tell_materials(
+        mut replaced: MessageReader<Replaced>,
+        materials: Res<Assets<ColorMaterial>>,
+        meshes: Query<(Entity, &MeshMaterial2d<ColorMaterial>)>,
+        chunks: Query<(Entity, &TilemapChunk)>,
+        mut commands: Commands,
+    ) {
+        for Replaced(path) in replaced.read() {
+            let of_mesh = |material: &MeshMaterial2d<ColorMaterial>| {
+                let texture = materials.get(&material.0).and_then(|material| material.texture.as_ref());
+                texture.is_some_and(|texture| shows(texture, path))
+            };
+            let meshes = meshes.iter().filter(|(_, material)| of_mesh(material)).map(|(entity, _)| entity);
+            let chunks = chunks.iter().filter(|(_, chunk)| shows(&chunk.tileset, path)).map(|(entity, _)| entity);
+            for entity in meshes.chain(chunks) {
+                commands.trigger(SpriteGenerated { entity, path: path.clone() });
+            }
+        }
     }
 
     /// The material of a `SpriteMesh` holds a copy of its atlas layout, taken when the material was made.

@@ -7,7 +7,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A relative path to a PNG below the generated-assets folder, for example `hero/knight.png`.
+/// How a sprite outside the generated-assets folder begins.
+const ASSETS: &str = "assets://";
+
+/// A relative path to a PNG below the generated-assets folder, for example `hero/knight.png`; or, as
+/// `assets://hero/knight.png`, below the folder of the game's other assets, where recipes may lie.
 ///
 /// It cannot leave that folder: it is the only way in which a user, a recipe or a remote caller names
 /// a file to write.
@@ -16,13 +20,18 @@ use thiserror::Error;
 pub struct GenPath(String);
 
 impl GenPath {
-    /// Checks and normalises a path: `gen://hero/knight`, `hero\knight.png` and `hero/knight.png` are the same.
+    /// Checks and normalises a path: `gen://hero/knight`, `hero\knight.png` and `hero/knight.png` are the same,
+    /// `assets://hero/knight.png` is another one.
     ///
     /// # Errors
     /// When the path is empty, absolute, leaves the folder, or is no PNG.
     pub fn parse(text: &str) -> Result<Self, GenPathError> {
         let error = |reason| GenPathError { path: text.to_owned(), reason };
-        let stripped = text.trim().strip_prefix("gen://").unwrap_or(text.trim()).replace('\\', "/");
+        let (source, path) = match text.trim().strip_prefix(ASSETS) {
+            Some(path) => (ASSETS, path),
+            None => ("", text.trim().strip_prefix("gen://").unwrap_or(text.trim())),
+        };
+        let stripped = path.replace('\\', "/");
         if stripped.is_empty() {
             return Err(error("it is empty"));
         }
@@ -44,25 +53,31 @@ impl GenPath {
             Some(extension) if extension.eq_ignore_ascii_case("png") => {}
             Some(_) => return Err(error("only PNG files are generated")),
         }
-        Ok(Self(parts.join("/")))
+        Ok(Self(format!("{source}{}", parts.join("/"))))
     }
 
-    /// The path with forward slashes, without `gen://`.
+    /// Whether it lies among the game's other assets instead of the generated ones.
+    #[must_use]
+    pub fn is_in_assets(&self) -> bool {
+        self.0.starts_with(ASSETS)
+    }
+
+    /// The path below its folder, with forward slashes.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.strip_prefix(ASSETS).unwrap_or(&self.0)
     }
 
-    /// The asset path with its source, `gen://hero/knight.png`.
+    /// The path as Bevy's asset server knows it: `gen://hero/knight.png`, or `hero/knight.png` among the other assets.
     #[must_use]
     pub fn asset_path(&self) -> String {
-        format!("gen://{}", self.0)
+        if self.is_in_assets() { self.as_str().to_owned() } else { format!("gen://{}", self.0) }
     }
 
-    /// The file below `gen_dir`.
+    /// The file below its folder: that of the generated assets, or that of the others.
     #[must_use]
-    pub fn file_in(&self, gen_dir: &Path) -> PathBuf {
-        gen_dir.join(&self.0)
+    pub fn file_in(&self, folder: &Path) -> PathBuf {
+        folder.join(self.as_str())
     }
 }
 
@@ -110,6 +125,18 @@ mod tests {
     fn spellings_of_one_file_are_equal() {
         for text in ["hero/knight.png", "gen://hero/knight.png", "hero\\knight", "./hero//knight.png"] {
             assert_eq!(GenPath::parse(text).unwrap().as_str(), "hero/knight.png", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sprite_among_the_other_assets_is_another_one() {
+        let path = GenPath::parse("assets://hero\\knight").unwrap();
+        assert!(path.is_in_assets() && !GenPath::parse("hero/knight").unwrap().is_in_assets());
+        assert_eq!((path.as_str(), path.asset_path().as_str()), ("hero/knight.png", "hero/knight.png"));
+        assert_eq!(path.file_in(Path::new("assets")), Path::new("assets/hero/knight.png"));
+        assert_eq!(GenPath::parse(&path.to_string()).unwrap(), path);
+        for text in ["assets://../x", "assets:///etc/x", "assets://", "assets://gen://x.png"] {
+            assert!(GenPath::parse(text).is_err(), "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pixgen_api::{DevicePreference, Priority};
+use pixgen_api::{DevicePreference, Priority, Request};
 
 use crate::{BackendLoader, Store, sdxl};
 
@@ -73,12 +73,17 @@ impl EngineConfig {
 }
 
 /// What a job is besides its request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobOptions {
     /// Which of the waiting jobs comes first.
     pub priority: Priority,
     /// A note of the front end, as where the sprite is to go; it survives a restart with the job.
     pub tag: Option<String>,
+    /// The recipe as it is written, where the request has its files at their places on this computer: what the PNG says
+    /// of how it was drawn has the recipe's own paths, and its hash.
+    pub recipe: Option<Request>,
+    /// Whether the job is not worth keeping for the next start of the program: it will be asked for again.
+    pub is_passing: bool,
 }
 
 /// A seed of 32 bits: as much as people can read out to each other, and as much as torch's CPU generator uses.

@@ -114,8 +114,18 @@ impl Engine {
         if let Some(error) = refused {
             return self.refuse(id, &error);
         }
-        let JobOptions { priority, tag } = options;
-        let entry = Entry { request, priority, tag, recipe: None, finished: Vec::new(), starts: 0, restored: false };
+        let JobOptions { priority, tag, recipe, is_passing } = options;
+        let entry = Entry {
+            request,
+            priority,
+            tag,
+            written: recipe,
+            recipe: None,
+            finished: Vec::new(),
+            starts: 0,
+            restored: false,
+            is_passing,
+        };
         let order = self.next_order.fetch_add(1, Ordering::Relaxed);
         let kept = self.journal.as_ref().map_or(Ok(()), |journal| journal.write(order, &entry));
         let is_queued = self.enqueue(Job { id, entry, order, cancelled: Arc::default() });

@@ -93,6 +93,34 @@ pub enum EngineError {
         /// The file.
         path: PathBuf,
     },
+    /// A recipe names a file that is none of its business.
+    #[error(
+        "the {what} \"{}\" of the recipe {reason}: put the file beside the recipe, among the game's assets or into a \
+         folder of models, and name it from there, as \"loras/pixel.safetensors\"",
+        path.display()
+    )]
+    OutsidePath {
+        /// What it is for.
+        what: &'static str,
+        /// The path in the recipe.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A recipe cannot be changed to what is wanted without writing it anew.
+    #[error("{} cannot be changed: {reason}; change it by hand, or delete it", recipe.display())]
+    RecipeText {
+        /// The recipe.
+        recipe: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody has saved a file while another content for it was made.
+    #[error("{} was changed in the meantime and stays as it is; what was drawn is in the history", file.display())]
+    ChangedMeanwhile {
+        /// The file.
+        file: PathBuf,
+    },
     /// What stands at a path is not a file.
     #[error("{} is {found}, expected a file: choose another path", path.display())]
     NoFile {

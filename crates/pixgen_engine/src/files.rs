@@ -24,6 +24,11 @@ const HASHED_AT_ONCE: usize = 1 << 20;
 /// Writes beside `path` and renames: `path` holds its old content or all of the new one, whenever the program is killed
 /// and, as the data is on the disk before the name is, when the power fails.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
+    write_whole_if(path, bytes, || true).map(|_| ())
+}
+
+/// The same, unless `may` says no when all is ready and only the name is missing. Returns whether it was written.
+pub(crate) fn write_whole_if(path: &Path, bytes: &[u8], may: impl FnOnce() -> bool) -> Result<bool, EngineError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let failed = |source| io_error("writing", path, source);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -32,8 +37,8 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EngineError> 
     let temporary = folder.join(format!("{}{}-{number}{}", TEMPORARY.0, std::process::id(), TEMPORARY.1));
     let written = fs::File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
+        .and_then(|()| if may() { fs::rename(&temporary, path).map(|()| true) } else { Ok(false) });
+    if !matches!(written, Ok(true)) {
         // The folder may be unwritable or the disk full; what is left over is only a temporary file.
         let _ = fs::remove_file(&temporary);
     }

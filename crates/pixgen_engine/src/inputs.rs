@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use image::RgbaImage;
-use pixgen_api::Request;
+use pixgen_api::{PaletteSource, Request};
 
 use crate::files::{check_is_file, hash_of, hash_of_file, read_up_to};
 use crate::picture::MAX_FILE_BYTES;
 use crate::provenance::{Input, InputRole};
 use crate::{EngineError, Provenance, Recovered, Store, fingerprint, picture};
-
-/// How errors call the autoencoder.
-const VAE: &str = "autoencoder (vae)";
 
 /// What a job is drawn with, besides its model.
 #[derive(Debug, Default)]
@@ -27,7 +24,7 @@ pub(crate) struct Inputs {
 
 /// Hashes of files that were read before, by path, length and date.
 #[derive(Debug, Default)]
-pub(crate) struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
+pub struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
 
 impl HashCache {
     fn of(
@@ -45,23 +42,71 @@ impl HashCache {
         self.0.insert(key, found.clone());
         Ok(found)
     }
+
+    /// The files that a request names besides its model, as they are now; those that cannot be read are left out.
+    #[must_use]
+    pub fn inputs_of(&mut self, request: &Request) -> Vec<Input> {
+        let hashed = named(request).into_iter().filter_map(|(role, path)| {
+            let sha256 = match role {
+                InputRole::Vae => self.of(path, fingerprint::of_path),
+                InputRole::Lora => self.of(path, |path| hash_of_file(path, &|| false)),
+                InputRole::InitImage | InputRole::Mask | InputRole::Palette => self.of_picture(path),
+            };
+            Some(Input::new(role, path, sha256.ok()?))
+        });
+        hashed.collect()
+    }
+
+    fn of_picture(&mut self, path: &Path) -> Result<String, EngineError> {
+        self.of(path, |path| Ok(hash_of(&read_up_to(path, MAX_FILE_BYTES)?)))
+    }
+}
+
+impl Input {
+    pub(crate) fn new(role: InputRole, path: &Path, sha256: String) -> Self {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        Self { role, name, sha256 }
+    }
 }
 
 /// What is wrong with the files that a request names, by what they are for. Nothing is opened.
 pub(crate) fn faults(request: &Request) -> impl Iterator<Item = EngineError> {
-    named(request).into_iter().filter_map(|(what, path)| match fs::metadata(path) {
-        Err(_) => Some(EngineError::MissingInput { what, path: path.to_owned() }),
+    named(request).into_iter().filter_map(|(role, path)| match fs::metadata(path) {
+        Err(_) => Some(EngineError::MissingInput { what: name_of(role), path: path.to_owned() }),
         // An autoencoder may be a folder in diffusers layout.
-        Ok(data) if what == VAE && data.is_dir() => None,
+        Ok(data) if role == InputRole::Vae && data.is_dir() => None,
         Ok(data) => check_is_file(path, &data).err(),
     })
 }
 
+/// The files that a request names besides its model.
+#[must_use]
+pub fn input_files(request: &Request) -> Vec<PathBuf> {
+    named(request).into_iter().map(|(_, path)| path.to_owned()).collect()
+}
+
+/// How errors call a file.
+fn name_of(role: InputRole) -> &'static str {
+    match role {
+        InputRole::Lora => "LoRA",
+        InputRole::Vae => "autoencoder (vae)",
+        InputRole::InitImage => "init_image",
+        InputRole::Mask => "mask",
+        InputRole::Palette => "palette",
+    }
+}
+
 /// The files that a request names besides its model, and what each is.
-fn named(request: &Request) -> Vec<(&'static str, &Path)> {
-    let loras = request.loras.iter().map(|lora| ("LoRA", lora.path.as_path()));
-    let others = [(VAE, &request.vae), ("init_image", &request.init_image), ("mask", &request.mask)];
-    loras.chain(others.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)))).collect()
+fn named(request: &Request) -> Vec<(InputRole, &Path)> {
+    let loras = request.loras.iter().map(|lora| (InputRole::Lora, lora.path.as_path()));
+    let palette = if let PaletteSource::File(path) = &request.pixel_art.palette { Some(path) } else { None };
+    let others = [
+        (InputRole::Vae, request.vae.as_ref()),
+        (InputRole::InitImage, request.init_image.as_ref()),
+        (InputRole::Mask, request.mask.as_ref()),
+        (InputRole::Palette, palette),
+    ];
+    loras.chain(others.into_iter().filter_map(|(role, path)| Some((role, path?.as_path())))).collect()
 }
 
 impl Inputs {
@@ -82,6 +127,9 @@ impl Inputs {
         }
         if let Some(vae) = &request.vae {
             inputs.describe(InputRole::Vae, vae, hashes.of(vae, fingerprint::of_path)?);
+        }
+        if let PaletteSource::File(path) = &request.pixel_art.palette {
+            inputs.describe(InputRole::Palette, path, hashes.of_picture(path)?);
         }
         if let Some(path) = &request.init_image {
             inputs.init_image = Some(inputs.picture(InputRole::InitImage, path, store)?);
@@ -111,8 +159,7 @@ impl Inputs {
     }
 
     fn describe(&mut self, role: InputRole, path: &Path, sha256: String) {
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        self.described.push(Input { role, name, sha256 });
+        self.described.push(Input::new(role, path, sha256));
     }
 }
 
@@ -130,7 +177,7 @@ impl Store {
             let path = match input.role {
                 InputRole::InitImage => &mut request.init_image,
                 InputRole::Mask => &mut request.mask,
-                InputRole::Lora | InputRole::Vae => continue,
+                InputRole::Lora | InputRole::Vae | InputRole::Palette => continue,
             };
             let Some(path) = path else { continue };
             if read_up_to(path, MAX_FILE_BYTES).is_ok_and(|bytes| hash_of(&bytes) == input.sha256) {

@@ -16,6 +16,7 @@ use crate::loaded::{Loaded, Slot};
 use crate::pace::Pace;
 use crate::picture::{fit_square, flattened};
 use crate::queue::{Job, Queue};
+use crate::recipe_folders::take_paths;
 use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights, recipe_hash};
 
 /// What a picture with transparency stands on for a model that knows none: what prompts ask for as background.
@@ -58,7 +59,7 @@ pub(crate) fn draw(
     // The recipe is what was asked for; seed and defaults are this drawing's. A job that goes on has its seed already.
     let recipe = match &job.entry.recipe {
         Some(recipe) => recipe.clone(),
-        None => recipe_hash(&job.entry.request)?,
+        None => recipe_hash(job.entry.written.as_ref().unwrap_or(&job.entry.request))?,
     };
     job.entry.recipe = Some(recipe.clone());
     // The seed is settled: after a restart the rest is drawn with it.
@@ -81,10 +82,11 @@ pub(crate) fn draw(
                 loaded.backend.info().name
             )))?;
         }
-        let provenance = Provenance {
-            recipe: Some(recipe.clone()),
-            ..Provenance::of(&plan, image, loaded.fingerprint.clone(), inputs.described.clone())
-        };
+        let mut provenance = Provenance::of(&plan, image, loaded.fingerprint.clone(), inputs.described.clone());
+        provenance.recipe = Some(recipe.clone());
+        if let Some(written) = &job.entry.written {
+            take_paths(&mut provenance.request, written);
+        }
         let generated = store.save(&sprite, &provenance)?;
         job.entry.finished.push(generated.hash.clone());
         // It gets on: what interrupts it now is another matter.

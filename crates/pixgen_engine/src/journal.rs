@@ -32,6 +32,9 @@ pub(crate) struct Entry {
     /// What the front end wrote on it.
     #[serde(default)]
     pub(crate) tag: Option<String>,
+    /// The recipe as it is written, where the request names its files in other words.
+    #[serde(default)]
+    pub(crate) written: Option<Request>,
     /// Hash of what was asked for, before the seed was settled; `None` until the job has begun.
     #[serde(default)]
     pub(crate) recipe: Option<String>,
@@ -44,6 +47,9 @@ pub(crate) struct Entry {
     /// Whether it was read from disk.
     #[serde(skip)]
     pub(crate) restored: bool,
+    /// Whether it is not to survive a restart.
+    #[serde(skip)]
+    pub(crate) is_passing: bool,
 }
 
 /// The folder of waiting jobs; it belongs to one engine at a time.
@@ -91,8 +97,11 @@ impl Journal {
         self.folder.join(format!("{order:020}.{EXTENSION}"))
     }
 
-    /// Writes a job down, or what has changed about it.
+    /// Writes a job down, or what has changed about it; not one that will be asked for again anyway.
     pub(crate) fn write(&self, order: u64, entry: &Entry) -> Result<(), EngineError> {
+        if entry.is_passing {
+            return Ok(());
+        }
         let path = self.file(order);
         let text = ron::to_string(entry).map_err(|error| io_error("writing", &path, io::Error::other(error)))?;
         write_whole(&path, text.as_bytes())
@@ -131,10 +140,12 @@ mod tests {
             request: Request::new(Kind::Item, prompt),
             priority: Priority::High,
             tag: Some("items/key.png".to_owned()),
+            written: Some(Request::new(Kind::Item, "as written")),
             recipe: Some("cd".to_owned()),
             finished: vec!["ab".to_owned()],
             starts: 1,
             restored: false,
+            is_passing: false,
         }
     }
 
@@ -146,6 +157,7 @@ mod tests {
         for (order, prompt) in [(11, "third"), (2, "first"), (9, "second"), (5, "gone")] {
             journal.write(order, &entry(prompt)).unwrap();
         }
+        journal.write(6, &Entry { is_passing: true, ..entry("passing") }).unwrap();
         journal.remove(5);
         journal.remove(77);
         fs::write(journal.file(3), "(request: (prompt: \"half").unwrap();

@@ -48,6 +48,8 @@ pub enum InputRole {
     InitImage,
     /// Where it is painted anew.
     Mask,
+    /// The file of its palette.
+    Palette,
 }
 
 /// What a PNG says of how it was drawn.
@@ -203,6 +205,14 @@ impl Provenance {
         Ok(Texts::read(png)?.get(RECIPE).map(str::to_owned))
     }
 
+    /// The files besides the model that a PNG was drawn with, as far as it says.
+    ///
+    /// # Errors
+    /// When the bytes are no PNG.
+    pub(crate) fn inputs_of(png: &[u8]) -> Result<Vec<Input>, EngineError> {
+        Ok(Texts::read(png)?.inputs())
+    }
+
     /// Columns and rows of a PNG, from its header.
     ///
     /// # Errors
@@ -267,8 +277,12 @@ impl Texts {
     fn ours(&self) -> Result<Option<Recovered>, EngineError> {
         let Some(text) = self.get(REQUEST) else { return Ok(None) };
         let request = ron::from_str(text).map_err(|e| unreadable(format!("its request cannot be read: {e}")))?;
-        let inputs = self.get("pixgen_inputs").and_then(|text| ron::from_str(text).ok()).unwrap_or_default();
-        Ok(Some(Recovered { request, model: self.get("pixgen_model").map(str::to_owned), inputs, notes: Vec::new() }))
+        let model = self.get("pixgen_model").map(str::to_owned);
+        Ok(Some(Recovered { request, model, inputs: self.inputs(), notes: Vec::new() }))
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        self.get("pixgen_inputs").and_then(|text| ron::from_str(text).ok()).unwrap_or_default()
     }
 }
 

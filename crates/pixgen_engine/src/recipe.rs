@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::files::hex;
-use crate::{EngineError, Provenance};
+use crate::{EngineError, Input, Provenance};
 
 /// What a PNG beside a recipe is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,31 @@ pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
     }
 }
 
+/// A name for what a recipe asks for together with the files that it names: SHA-256 in hexadecimal. Under it the store
+/// remembers sprites that cannot be put beside their recipe.
+///
+/// # Errors
+/// As for [`recipe_hash`].
+pub fn bake_key(recipe: &Request, inputs: &[Input]) -> Result<String, EngineError> {
+    let mut hasher = Sha256::new();
+    hasher.update(recipe_hash(recipe)?);
+    for Input { role, name, sha256 } in inputs {
+        hasher.update(format!("\n{role:?} {name} {sha256}"));
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Whether a file that a sprite was drawn with has another content by now: `inputs` are the files as they are
+/// ([`HashCache::inputs_of`](crate::HashCache::inputs_of)). One that is gone tells nothing.
+///
+/// # Errors
+/// When the bytes are no PNG.
+pub fn has_other_inputs(png: &[u8], inputs: &[Input]) -> Result<bool, EngineError> {
+    let drawn_with = Provenance::inputs_of(png)?;
+    let is_like = |a: &Input, b: &Input| (a.role, &a.name) == (b.role, &b.name);
+    Ok(inputs.iter().any(|now| drawn_with.iter().any(|then| is_like(now, then)) && !drawn_with.contains(now)))
+}
+
 #[cfg(test)]
 mod tests {
     use image::RgbaImage;
@@ -130,6 +155,26 @@ mod tests {
         sprite.write_to(&mut painted, image::ImageFormat::Png).unwrap();
         assert_eq!(bake_of(painted.get_ref(), &recipe).unwrap(), Bake::ByHand);
         assert!(bake_of(b"<html>", &recipe).is_err());
+    }
+
+    #[test]
+    fn a_file_with_another_content_makes_a_sprite_stale_and_one_that_is_gone_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("two.hex");
+        std::fs::write(&file, "ff0000").unwrap();
+        let palette = PixelArt { palette: pixgen_api::PaletteSource::File(file.clone()), ..PixelArt::default() };
+        let request = Request { pixel_art: palette, ..Request::new(Kind::Item, "x") };
+        let mut hashes = crate::HashCache::default();
+        let inputs = hashes.inputs_of(&request);
+        let provenance =
+            Provenance { request: request.clone(), model: String::new(), native_size_px: 1, inputs, recipe: None };
+        let png = provenance.encode(&RgbaImage::new(1, 1)).unwrap();
+        let mut is_stale = || has_other_inputs(&png, &hashes.inputs_of(&request)).unwrap();
+        assert!(!is_stale());
+        std::fs::write(&file, "00ff00\n").unwrap();
+        assert!(is_stale());
+        std::fs::remove_file(&file).unwrap();
+        assert!(!is_stale());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use image::RgbaImage;
 use pixgen_api::{GenPath, Generated};
 
 use crate::backend::pixels;
-use crate::files::{hash_of, io_error, is_hash, read, sweep, write_whole};
+use crate::files::{hash_of, io_error, is_hash, read, read_up_to, sweep, write_whole, write_whole_if};
 use crate::history::Index;
 use crate::{EngineError, Provenance};
 
@@ -58,6 +58,11 @@ impl Store {
         self.data_dir.join("queue")
     }
 
+    /// Which sprites of the history were drawn for recipes beside which nothing can be written.
+    fn bakes_dir(&self) -> PathBuf {
+        self.data_dir.join("bakes")
+    }
+
     /// Small pictures of large sprites of the history.
     pub(crate) fn thumbnails_dir(&self) -> PathBuf {
         self.data_dir.join("thumbnails")
@@ -70,7 +75,9 @@ impl Store {
 
     /// Removes what programs that were killed left half-written.
     pub(crate) fn sweep(&self) {
-        for folder in [self.history_dir(), self.inputs_dir(), self.queue_dir(), self.thumbnails_dir()] {
+        let folders =
+            [self.history_dir(), self.inputs_dir(), self.queue_dir(), self.thumbnails_dir(), self.bakes_dir()];
+        for folder in folders {
             sweep(&folder);
         }
         sweep(&self.data_dir);
@@ -105,11 +112,56 @@ impl Store {
     /// # Errors
     /// When the history has no such sprite or its file is damaged, or a file cannot be read or written.
     pub fn accept(&self, hash: &str, path: &GenPath) -> Result<Option<String>, EngineError> {
+        self.accept_if(hash, path, || true)
+    }
+
+    /// The same for a place that somebody else may write to as well: `may` is asked when all is ready, right before the
+    /// file is replaced.
+    ///
+    /// # Errors
+    /// As for `accept`, and when `may` says no.
+    pub fn accept_if(
+        &self,
+        hash: &str,
+        path: &GenPath,
+        may: impl FnOnce() -> bool,
+    ) -> Result<Option<String>, EngineError> {
         let png = self.png_of(hash)?;
-        let target = path.file_in(&self.gen_dir);
-        let previous = self.keep_file(&target)?;
-        write_whole(&target, &png)?;
-        Ok(previous)
+        let file = path.file_in(&self.gen_dir);
+        let previous = self.keep_file(&file)?;
+        if write_whole_if(&file, &png, may)? { Ok(previous) } else { Err(EngineError::ChangedMeanwhile { file }) }
+    }
+
+    /// Remembers which sprite of the history was drawn for a recipe ([`bake_key`](crate::bake_key)): for recipes beside
+    /// which nothing can be written.
+    ///
+    /// # Errors
+    /// When that cannot be written down either.
+    pub fn remember_bake(&self, key: &str, hash: &str) -> Result<(), EngineError> {
+        self.ignore_in_git()?;
+        write_whole(&self.bakes_dir().join(key), hash.as_bytes())
+    }
+
+    /// The sprite that was drawn for a recipe, with its hash, where it is remembered and still in the history.
+    #[must_use]
+    pub fn remembered_bake(&self, key: &str) -> Option<(String, Vec<u8>)> {
+        let hash = String::from_utf8(read_up_to(&self.bakes_dir().join(key), 64).ok()?).ok()?;
+        let png = self.png_of(&hash).ok()?;
+        Some((hash, png))
+    }
+
+    /// Writes a text of the game whole or not at all, unless it is not `before` any more.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is another one by now.
+    pub fn replace_text(file: &Path, before: &str, after: &str) -> Result<(), EngineError> {
+        let is_as_before =
+            || read_up_to(file, after.len().max(before.len()) as u64).is_ok_and(|now| now == before.as_bytes());
+        if write_whole_if(file, after.as_bytes(), is_as_before)? {
+            Ok(())
+        } else {
+            Err(EngineError::ChangedMeanwhile { file: file.to_owned() })
+        }
     }
 
     /// Takes an [`accept`](Self::accept) back: `previous` is what it returned. Where nothing stood before, the file is
@@ -229,6 +281,31 @@ mod tests {
         store.restore(&path, previous.as_deref()).unwrap();
         assert_eq!(fs::read(folder.path().join("gen/a/b.png")).unwrap(), drawn_by_hand);
         assert_eq!(fs::read_to_string(folder.path().join(".pixgen/.gitignore")).unwrap(), "*\n");
+    }
+
+    #[test]
+    fn a_file_that_somebody_saves_in_between_stays_and_a_bake_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(&folder.path().join(".pixgen"), folder.path());
+        let path = GenPath::parse("a.png").unwrap();
+        let new = store.save(&sprite(7), &provenance()).unwrap();
+        let theirs = folder.path().join("a.png");
+        let saved = || fs::write(&theirs, "theirs").is_err();
+        let error = store.accept_if(&new.hash, &path, saved).unwrap_err();
+        assert!(matches!(error, EngineError::ChangedMeanwhile { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+        assert!(matches!(Store::replace_text(&theirs, "ours", "new"), Err(EngineError::ChangedMeanwhile { .. })));
+        Store::replace_text(&theirs, "theirs", "new").unwrap();
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "new");
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "the file and the history, nothing half-written");
+
+        let key = crate::bake_key(&Request::new(Kind::Item, "x"), &[]).unwrap();
+        assert_eq!(store.remembered_bake(&key), None);
+        store.remember_bake(&key, &new.hash).unwrap();
+        assert_eq!(store.remembered_bake(&key).unwrap().0, new.hash);
+        fs::remove_file(&new.file).unwrap();
+        assert_eq!(store.remembered_bake(&key), None, "the history has lost it");
     }
 
     #[test]

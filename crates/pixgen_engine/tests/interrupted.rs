@@ -56,7 +56,11 @@ fn play(role: &str, folder: &Path) {
             for job in 0..JOBS {
                 let request = Request { count: IMAGES, ..Request::new(Kind::Item, prompt(job)) };
                 let priority = Priority::ALL[job as usize % Priority::ALL.len()];
-                engine.submit_with(JobId::fresh(), request, JobOptions { priority, tag: Some(prompt(job)) });
+                engine.submit_with(
+                    JobId::fresh(),
+                    request,
+                    JobOptions { priority, tag: Some(prompt(job)), ..JobOptions::default() },
+                );
             }
         }
         // Draws what is left, until it is killed or nothing is left.

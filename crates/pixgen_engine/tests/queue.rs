@@ -30,7 +30,7 @@ fn order_of(engine: &Engine, jobs: &BTreeMap<JobId, String>) -> Vec<String> {
 
 fn submit(engine: &Engine, prompt: &str, priority: Priority) -> (JobId, String) {
     let id = JobId::fresh();
-    engine.submit_with(id, request(prompt), JobOptions { priority, tag: None });
+    engine.submit_with(id, request(prompt), JobOptions { priority, ..JobOptions::default() });
     (id, prompt.to_owned())
 }
 

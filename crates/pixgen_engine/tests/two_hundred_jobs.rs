@@ -52,7 +52,7 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
             let id = JobId::fresh();
             let request = Request { count: 1 + random.below(3) as u32, ..request(&prompt) };
             let priority = Priority::ALL[random.below(3)];
-            engine.submit_with(id, request, JobOptions { priority, tag: None });
+            engine.submit_with(id, request, JobOptions { priority, ..JobOptions::default() });
             id
         })
         .collect();

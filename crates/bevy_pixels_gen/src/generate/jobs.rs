@@ -6,18 +6,14 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Store};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, RecipeFolders};
+
+use super::ledger::{Changed, Ledger, Put, PutDone, Reply};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
 /// Failed jobs that stay on the list until somebody has read them.
 const MAX_FAILED: usize = 16;
-/// Changes that can be taken back.
-const MAX_UNDO: usize = 100;
-
-/// What marks a recipe's job in a queue that survives a restart; other jobs carry their target. No `GenPath` looks like
-/// it.
-const RECIPE_TAG: &str = "recipe:";
 
 /// A job that waits, runs or has failed. Finished and cancelled jobs are forgotten at once.
 #[derive(Clone, Debug)]
@@ -50,6 +46,10 @@ pub struct JobRecord {
     pub error: Option<String>,
     /// Why its first image could not be put into the game, while others are still drawn.
     apply_error: Option<String>,
+    /// Whether its first image is on its way to its file.
+    is_applying: bool,
+    /// Its images, where all are drawn and only that is waited for.
+    drawn: Option<Vec<Generated>>,
 }
 
 impl JobRecord {
@@ -69,6 +69,8 @@ impl JobRecord {
             warnings: Vec::new(),
             error: None,
             apply_error: None,
+            is_applying: false,
+            drawn: None,
         }
     }
 
@@ -92,27 +94,6 @@ pub struct Finished {
     pub request: Request,
 }
 
-#[derive(Clone, Debug)]
-struct Change {
-    path: GenPath,
-    before: Option<String>,
-    after: String,
-}
-
-/// Takes the last change off its stack when the store has done it. One that failed stays, to be tried again, unless the
-/// history has lost its sprite: that would stand in the way of all older ones for ever.
-fn settle<T>(stack: &mut Vec<Change>, result: Result<T, EngineError>) -> Result<Option<(Change, T)>, EngineError> {
-    match result {
-        Ok(value) => Ok(stack.pop().map(|change| (change, value))),
-        Err(error) => {
-            if matches!(error, EngineError::UnknownSprite { .. } | EngineError::DamagedSprite { .. }) {
-                stack.pop();
-            }
-            Err(error)
-        }
-    }
-}
-
 /// What a frame's events came to.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -133,9 +114,14 @@ pub struct GenJobs {
     finished: VecDeque<Finished>,
     /// Hash of what each sprite shows, as far as it was set here.
     shown: HashMap<GenPath, String>,
-    undo: Vec<Change>,
-    redo: Vec<Change>,
+    /// Puts sprites into the game and takes them back.
+    ledger: Ledger,
+    can_undo_redo: (bool, bool),
+    /// Of the default asset source.
+    assets_dir: PathBuf,
+    model_dirs: Vec<PathBuf>,
     replaced: Vec<GenPath>,
+    put: Vec<PutDone>,
     error: Option<String>,
     models: HashMap<ModelRef, Result<ModelInfo, String>>,
 }
@@ -149,21 +135,21 @@ impl GenJobs {
         let engine = Engine::start(config)?;
         let mut records = Vec::new();
         for job in engine.jobs().into_iter().filter(|job| job.restored) {
-            if job.tag.as_deref() == Some(RECIPE_TAG) {
-                engine.cancel(job.id); // The recipe asks again itself, if it is still used.
-            } else {
-                let target = job.tag.and_then(|tag| GenPath::parse(&tag).ok());
-                records.push(JobRecord::new(job.id, job.request, target));
-            }
+            let target = job.tag.and_then(|tag| GenPath::parse(&tag).ok());
+            records.push(JobRecord::new(job.id, job.request, target));
         }
+        let ledger = Ledger::start(engine.store().clone())?;
         Ok(Self {
             engine,
             records,
             finished: VecDeque::new(),
             shown: HashMap::new(),
-            undo: Vec::new(),
-            redo: Vec::new(),
+            ledger,
+            can_undo_redo: (false, false),
+            assets_dir: PathBuf::from("assets"),
+            model_dirs: Vec::new(),
             replaced: Vec::new(),
+            put: Vec::new(),
             error: None,
             models: HashMap::new(),
         })
@@ -180,16 +166,52 @@ impl GenJobs {
     pub fn submit_at(&mut self, priority: Priority, request: Request, target: Option<GenPath>) -> JobId {
         let id = JobId::fresh();
         let tag = target.as_ref().map(GenPath::to_string);
-        self.submit_with(id, request, target, JobOptions { priority, tag });
+        self.submit_with(id, request, target, JobOptions { priority, tag, ..JobOptions::default() });
         id
     }
 
-    /// Has a recipe drawn when nothing else is to be done. Where it goes is the caller's business.
-    pub(crate) fn submit_recipe(&mut self, request: Request) -> JobId {
+    /// Has a recipe drawn when nothing else is to be done: `request` is the recipe with its files at their places. Where
+    /// it goes is the caller's business. It is asked for again at the next start, if it is still used.
+    pub(crate) fn submit_recipe(&mut self, recipe: Request, request: Request) -> JobId {
         let id = JobId::fresh();
-        let options = JobOptions { priority: Priority::Low, tag: Some(RECIPE_TAG.to_owned()) };
+        let options = JobOptions { priority: Priority::Low, tag: None, recipe: Some(recipe), is_passing: true };
         self.submit_with(id, request, None, options);
         id
+    }
+
+    /// Has a recipe's sprite put beside it. What comes of it is found in [`take_put`](Self::take_put).
+    pub(crate) fn put(&self, put: Put) {
+        self.ledger.put(put);
+    }
+
+    /// Whether there is anything for [`take_put`](Self::take_put) to do.
+    pub(crate) fn has_put(&self) -> bool {
+        !self.put.is_empty()
+    }
+
+    /// What came of all that was put beside recipes since the last call.
+    pub(crate) fn take_put(&mut self) -> Vec<PutDone> {
+        std::mem::take(&mut self.put)
+    }
+
+    /// Where the game's other assets and its models lie.
+    pub(crate) fn know_folders(&mut self, assets: PathBuf, models: Vec<PathBuf>) {
+        (self.assets_dir, self.model_dirs) = (assets.clone(), models.clone());
+        self.ledger.know_folders(assets, models);
+    }
+
+    /// Where the files lie that the PNG `file` may name.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel asks"))]
+    pub(crate) fn folders_of(&self, file: &Path) -> RecipeFolders {
+        let below = [&self.assets_dir, &self.gen_dir()].map(|root| Some((root.clone(), file.strip_prefix(root).ok()?)));
+        let (root, below) = below.into_iter().flatten().next().unwrap_or((self.assets_dir.clone(), Path::new("")));
+        RecipeFolders::new(&root, below, &self.model_dirs)
+    }
+
+    /// The folder in which the file of a sprite lies.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel looks into it"))]
+    pub(crate) fn folder_of(&self, path: &GenPath) -> PathBuf {
+        if path.is_in_assets() { self.assets_dir.clone() } else { self.gen_dir() }
     }
 
     fn submit_with(&mut self, id: JobId, request: Request, target: Option<GenPath>, options: JobOptions) {
@@ -223,58 +245,28 @@ impl GenJobs {
         self.finished.iter()
     }
 
-    /// Makes a finished sprite the one that the game shows at `path`. The way back is [`undo`](Self::undo).
-    ///
-    /// # Errors
-    /// When a file cannot be read or written; the game then keeps the sprite it had.
-    pub fn apply(&mut self, hash: &str, path: &GenPath) -> Result<(), EngineError> {
-        let before = self.engine.store().accept(hash, path)?;
-        if before.as_deref() == Some(hash) {
-            self.shown.insert(path.clone(), hash.to_owned());
-            return Ok(()); // It is there already: nothing to take back.
-        }
-        if self.undo.len() == MAX_UNDO {
-            self.undo.remove(0);
-        }
-        self.undo.push(Change { path: path.clone(), before, after: hash.to_owned() });
-        self.redo.clear();
-        self.now_shows(path, Some(hash));
-        Ok(())
+    /// Makes a finished sprite the one that the game shows at `path`, some frames later. The way back is
+    /// [`undo`](Self::undo). Where it cannot be written, [`error`](Self::error) says so and the game keeps the sprite it
+    /// had. Where a recipe stands beside it, what was drawn is written into that, too.
+    pub fn apply(&mut self, hash: &str, path: &GenPath) {
+        self.ledger.apply(hash, path, None);
     }
 
-    /// Takes the last change of a sprite back. Returns whether there was one.
-    ///
-    /// # Errors
-    /// As [`apply`](Self::apply).
-    pub fn undo(&mut self) -> Result<bool, EngineError> {
-        let Some(change) = self.undo.last() else { return Ok(false) };
-        let stood = self.engine.store().restore(&change.path, change.before.as_deref());
-        let Some((mut change, stood)) = settle(&mut self.undo, stood)? else { return Ok(false) };
-        // What stood there may have been painted on since: redo brings that back, not the older version.
-        change.after = stood.unwrap_or(change.after);
-        self.now_shows(&change.path, change.before.as_deref());
-        self.redo.push(change);
-        Ok(true)
+    /// Takes the last change of a sprite back, and of its recipe, if there was one; some frames later, as
+    /// [`apply`](Self::apply).
+    pub fn undo(&mut self) {
+        self.ledger.undo();
     }
 
-    /// Makes the last change that was taken back again. Returns whether there was one.
-    ///
-    /// # Errors
-    /// As [`apply`](Self::apply).
-    pub fn redo(&mut self) -> Result<bool, EngineError> {
-        let Some(change) = self.redo.last() else { return Ok(false) };
-        let before = self.engine.store().accept(&change.after, &change.path);
-        let Some((mut change, before)) = settle(&mut self.redo, before)? else { return Ok(false) };
-        change.before = before;
-        self.now_shows(&change.path, Some(&change.after));
-        self.undo.push(change);
-        Ok(true)
+    /// Makes the last change that was taken back again, if there was one; some frames later, as [`apply`](Self::apply).
+    pub fn redo(&mut self) {
+        self.ledger.redo();
     }
 
     /// Whether [`undo`](Self::undo) and [`redo`](Self::redo) would do something.
     #[must_use]
     pub fn can_undo_redo(&self) -> (bool, bool) {
-        (!self.undo.is_empty(), !self.redo.is_empty())
+        self.can_undo_redo
     }
 
     /// Hash of the sprite that was put to `path` in this run, if any.
@@ -311,23 +303,10 @@ impl GenJobs {
         &self.engine
     }
 
-    /// The history together with another folder of accepted sprites: that of recipes outside `gen://`.
-    pub(crate) fn store_in(&self, folder: &Path) -> Store {
-        self.engine.store().in_folder(folder)
-    }
-
     /// The folder behind `gen://`.
     #[must_use]
     pub fn gen_dir(&self) -> PathBuf {
         self.engine.store().gen_dir().to_owned()
-    }
-
-    fn now_shows(&mut self, path: &GenPath, hash: Option<&str>) {
-        match hash {
-            Some(hash) => self.shown.insert(path.clone(), hash.to_owned()),
-            None => self.shown.remove(path),
-        };
-        self.replaced.push(path.clone());
     }
 
     /// The sprites that were replaced since the last call, each once.
@@ -340,7 +319,7 @@ impl GenJobs {
 
     /// Whether there is anything for [`receive`](Self::receive) to do.
     pub(super) fn has_events(&self) -> bool {
-        !self.engine.events().is_empty()
+        !self.engine.events().is_empty() || self.ledger.has_replies()
     }
 
     /// Whether there is anything for [`take_replaced`](Self::take_replaced) to do.
@@ -354,6 +333,48 @@ impl GenJobs {
             let Some(position) = self.records.iter().position(|record| record.id == job) else { continue };
             self.follow(position, job, kind, outcomes);
         }
+        while let Some(reply) = self.ledger.take_reply() {
+            match reply {
+                Reply::Put(put) => self.put.push(put),
+                Reply::Changed(changed) => self.follow_change(changed, outcomes),
+            }
+        }
+    }
+
+    /// Takes in what came of a change of the game's files.
+    fn follow_change(&mut self, changed: Changed, outcomes: &mut Vec<Outcome>) {
+        let Changed { job, shows, is_new, error, note, can_undo_redo } = changed;
+        self.can_undo_redo = can_undo_redo;
+        if let Some((path, hash)) = shows {
+            match hash {
+                Some(hash) => self.shown.insert(path.clone(), hash),
+                None => self.shown.remove(&path),
+            };
+            if is_new {
+                self.replaced.push(path);
+            }
+        }
+        for said in [&error, &note].into_iter().flatten() {
+            warn!("{said}");
+            self.error = Some(said.clone());
+        }
+        let Some(position) = self.records.iter().position(|record| job == Some(record.id)) else { return };
+        let record = &mut self.records[position];
+        (record.is_applying, record.apply_error) = (false, error);
+        self.end_if_done(position, outcomes);
+    }
+
+    /// Ends a job whose images are all drawn, and whose first one is where it belongs.
+    fn end_if_done(&mut self, position: usize, outcomes: &mut Vec<Outcome>) {
+        let record = &self.records[position];
+        if record.is_applying || record.drawn.is_none() {
+            return;
+        }
+        let JobRecord { id: job, target, drawn, apply_error, .. } = self.records.remove(position);
+        outcomes.push(match apply_error {
+            Some(error) => Outcome::Failed { job, target, error },
+            None => Outcome::Done { job, target, images: drawn.unwrap_or_default() },
+        });
     }
 
     fn follow(&mut self, position: usize, job: JobId, kind: EventKind, outcomes: &mut Vec<Outcome>) {
@@ -381,26 +402,17 @@ impl GenJobs {
                 record.images_done += 1;
                 record.preview = None;
                 let request = record.request.clone();
-                // A series shows its first image at once; a single one is shown when its job is done.
-                let early = record.images_done == 1 && request.count > 1;
-                let target = record.target.clone().filter(|_| early);
-                let hash = generated.hash.clone();
+                // A series shows its first image at once, any other job with it the only one.
+                if let Some(target) = record.target.as_ref().filter(|_| record.images_done == 1) {
+                    record.is_applying = true;
+                    self.ledger.apply(&generated.hash, target, Some(job));
+                }
                 self.finished.push_front(Finished { generated, request });
                 self.finished.truncate(MAX_FINISHED);
-                if let Some(target) = target {
-                    let error = self.apply_or_note(&hash, &target);
-                    self.records[position].apply_error = error;
-                }
             }
             EventKind::Done(images) => {
-                let mut record = self.records.remove(position);
-                if let (Some(target), [image]) = (&record.target, images.as_slice()) {
-                    record.apply_error = self.apply_or_note(&image.hash, target);
-                }
-                outcomes.push(match record.apply_error {
-                    Some(error) => Outcome::Failed { job, target: record.target, error },
-                    None => Outcome::Done { job, target: record.target, images },
-                });
+                record.drawn = Some(images);
+                self.end_if_done(position, outcomes);
             }
             EventKind::Failed(error) => {
                 record.state = JobState::Failed;
@@ -425,11 +437,5 @@ impl GenJobs {
             surplus -= usize::from(goes);
             !goes
         });
-    }
-
-    fn apply_or_note(&mut self, hash: &str, target: &GenPath) -> Option<String> {
-        let error = self.apply(hash, target).err()?.to_string();
-        self.error = Some(error.clone());
-        Some(error)
     }
 }

@@ -64,11 +64,13 @@ pub struct GenerationCancelled {
     pub job: JobId,
 }
 
-/// An entity's sprite was replaced; triggered on every entity that shows it.
+/// An entity's sprite was replaced; triggered on every entity that shows it with a `Sprite` or `SpriteMesh` and, with the
+/// feature `materials`, with a `ColorMaterial` or as the tileset of a `TilemapChunk`. Others (UI images, materials of
+/// one's own) follow `AssetEvent::Modified` of the image.
 #[derive(EntityEvent, Clone, Debug)]
 pub struct SpriteGenerated {
-    /// The entity with the `Sprite`.
+    /// The entity that shows it.
     pub entity: Entity,
-    /// Its file below `gen://`; the PNG of a recipe, below the folder that the recipe was loaded from.
+    /// Its file: the PNG below `gen://`, or that of a recipe among the other assets.
     pub path: GenPath,
 }

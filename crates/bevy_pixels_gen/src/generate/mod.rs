@@ -6,6 +6,7 @@
 
 mod commands;
 mod jobs;
+mod ledger;
 mod messages;
 mod placeholder;
 mod status;
@@ -13,6 +14,7 @@ mod systems;
 
 pub use commands::GenerateSpriteExt;
 pub use jobs::{Finished, GenJobs, JobRecord};
+pub(crate) use ledger::{Put, PutDone, PutResult};
 pub use messages::{
     GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress, GenerationStarted,
     SpriteGenerated,
@@ -23,3 +25,6 @@ pub use status::{GenStatus, MEMORY, QUEUE_LENGTH, STEP_TIME};
 pub(crate) use systems::add_to;
 #[cfg(feature = "panel")]
 pub(crate) use systems::gen_path;
+pub(crate) use systems::{Replaced, gen_path_at};
+#[cfg(feature = "materials")]
+pub(crate) use systems::{reload_assets, shows};

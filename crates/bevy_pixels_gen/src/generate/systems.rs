@@ -1,8 +1,9 @@
 //! The systems between the engine's events and the game's world.
 
-use bevy::asset::AssetServer;
+use bevy::asset::io::AssetSourceId;
+use bevy::asset::{AssetLoadFailedEvent, AssetPath, AssetServer};
 use bevy::prelude::*;
-use pixgen_api::{GenPath, JobId};
+use pixgen_api::{GenPath, JobId, baked_file, recipe_file};
 use pixgen_engine::EngineConfig;
 
 use super::jobs::Outcome;
@@ -10,6 +11,7 @@ use super::{
     GenJobs, GenerateSprite, GenerationCancelled, GenerationDone, GenerationFailed, GenerationProgress,
     GenerationStarted, SpriteGenerated, status,
 };
+use crate::source::SOURCE;
 use crate::{PixelsGenPlugin, PixelsGenSystems};
 
 /// Adds messages and systems, and starts the engine unless the game has put its own [`GenJobs`] there.
@@ -20,11 +22,12 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         .add_message::<GenerationDone>()
         .add_message::<GenerationFailed>()
         .add_message::<GenerationCancelled>()
+        .add_message::<Replaced>()
         .add_systems(
             PreUpdate,
             (
                 (take_wishes, receive_events).chain().in_set(PixelsGenSystems::ReceiveEvents),
-                reload_assets.in_set(PixelsGenSystems::ReloadAssets),
+                (reload_assets, tell_entities).chain().in_set(PixelsGenSystems::ReloadAssets),
             )
                 .run_if(resource_exists::<GenJobs>),
         )
@@ -32,6 +35,10 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
             PreUpdate,
             refuse_wishes.in_set(PixelsGenSystems::ReceiveEvents).run_if(not(resource_exists::<GenJobs>)),
         );
+    if app.world().contains_resource::<Assets<Image>>() {
+        let note = note_unreadable.in_set(PixelsGenSystems::ReceiveEvents).run_if(resource_exists::<GenJobs>);
+        app.add_systems(PreUpdate, note);
+    }
     status::add_to(app);
     if !app.world().contains_resource::<GenJobs>() {
         let config =
@@ -42,6 +49,10 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
             }
             Err(error) => error!("no sprites can be generated: {error}"),
         }
+    }
+    let assets = crate::plugin::assets_dir(app);
+    if let Some(mut jobs) = app.world_mut().get_resource_mut::<GenJobs>() {
+        jobs.know_folders(assets, plugin.resolved_model_dirs());
     }
 }
 
@@ -98,29 +109,74 @@ fn receive_events(
     }
 }
 
+/// Shows in the panel which picture of `gen://` cannot be read; the log has it from Bevy. Recipes say it themselves.
+fn note_unreadable(mut failed: MessageReader<AssetLoadFailedEvent<Image>>, mut jobs: ResMut<GenJobs>) {
+    for AssetLoadFailedEvent { path, error, .. } in failed.read() {
+        if path.source().as_str() == Some(SOURCE) && baked_file(path.path()).is_none() {
+            jobs.set_error(Some(error.to_string()));
+        }
+    }
+}
+
+/// A sprite that was replaced in this frame, by the name of its file.
+#[derive(Message, Clone, Debug)]
+pub(crate) struct Replaced(pub(crate) GenPath);
+
 /// Has the asset server read every replaced file again: same handle, new pixels, no file watcher.
-fn reload_assets(
+pub(crate) fn reload_assets(
     mut jobs: ResMut<GenJobs>,
     assets: Res<AssetServer>,
-    sprites: Query<(Entity, &Sprite)>,
-    mut commands: Commands,
+    mut replaced: MessageWriter<Replaced>,
 ) {
     if !jobs.has_replaced() {
         return;
     }
     for path in jobs.take_replaced() {
         assets.reload(path.asset_path());
-        for (entity, sprite) in &sprites {
-            if gen_path(sprite).as_ref() == Some(&path) {
-                commands.trigger(SpriteGenerated { entity, path: path.clone() });
-            }
+        if let Some(recipe) = recipe_file(path.asset_path().as_ref()) {
+            // What is not loaded is not loaded again.
+            assets.reload(recipe);
+        }
+        replaced.write(Replaced(path));
+    }
+}
+
+/// Tells the entities that show a replaced sprite.
+fn tell_entities(
+    mut replaced: MessageReader<Replaced>,
+    sprites: Query<(Entity, &Sprite)>,
+    meshes: Query<(Entity, &SpriteMesh)>,
+    mut commands: Commands,
+) {
+    for Replaced(path) in replaced.read() {
+        let sprites = sprites.iter().map(|(entity, sprite)| (entity, &sprite.image));
+        let meshes = meshes.iter().map(|(entity, mesh)| (entity, &mesh.image));
+        for (entity, _) in sprites.chain(meshes).filter(|(_, image)| shows(image, path)) {
+            commands.trigger(SpriteGenerated { entity, path: path.clone() });
         }
     }
 }
 
-/// The file below `gen://` that a sprite shows, if it shows one.
+/// Whether an image is that of a sprite's file.
+pub(crate) fn shows<A: Asset>(image: &Handle<A>, path: &GenPath) -> bool {
+    image.path().and_then(gen_path_at).as_ref() == Some(path)
+}
+
+/// The file that a sprite shows, if it is one that can be generated: a PNG below `gen://`, or that of a recipe.
+#[cfg(feature = "panel")]
 pub(crate) fn gen_path(sprite: &Sprite) -> Option<GenPath> {
-    let path = sprite.image.path()?;
-    let from_us = path.source().as_str() == Some(crate::source::SOURCE);
-    if from_us { GenPath::parse(path.path().to_str()?).ok() } else { None }
+    gen_path_at(sprite.image.path()?)
+}
+
+/// The same for an asset: a PNG below `gen://`, or a recipe.
+pub(crate) fn gen_path_at(path: &AssetPath<'_>) -> Option<GenPath> {
+    let text = match baked_file(path.path()) {
+        Some(baked) => baked.to_str()?.to_owned(),
+        None => path.path().to_str()?.to_owned(),
+    };
+    match path.source() {
+        AssetSourceId::Name(name) if &**name == SOURCE => GenPath::parse(&text).ok(),
+        AssetSourceId::Default if baked_file(path.path()).is_some() => GenPath::parse(&format!("assets://{text}")).ok(),
+        AssetSourceId::Default | AssetSourceId::Name(_) => None,
+    }
 }

@@ -29,6 +29,7 @@ pub(super) fn target_ui(ui: &mut Ui, state: &mut PanelState, view: &JobsView, ac
         path_field(ui, state, view, actions);
         if let Some(target) = current(state, view) {
             again(ui, state, view, target, actions);
+            of_recipe(ui, target);
         }
     });
 }
@@ -67,6 +68,13 @@ fn again(ui: &mut Ui, state: &mut PanelState, view: &JobsView, target: &TargetVi
     });
 }
 
+/// What becomes of the recipe that a sprite comes from.
+fn of_recipe(ui: &mut Ui, target: &TargetView) {
+    if let Some(recipe) = &target.recipe {
+        look::hint(ui, format!("It comes from {recipe}: what you accept is written into that, and undone with it."));
+    }
+}
+
 /// What the world knows about the chosen target.
 fn current<'a>(state: &PanelState, view: &'a JobsView) -> Option<&'a TargetView> {
     view.targets.iter().find(|target| Some(&target.path) == state.target.as_ref())
@@ -96,7 +104,7 @@ fn list(ui: &mut Ui, state: &mut PanelState, view: &JobsView, actions: &mut Vec<
     let shown = combo.show_ui(ui, |ui| {
         ui.set_min_width(240.0);
         if view.targets.is_empty() {
-            look::hint(ui, "No sprite in the world comes from gen:// yet. Type a path below to make one.");
+            look::hint(ui, "No sprite in the world comes from gen:// or a recipe yet. Type a path below to make one.");
         }
         if ui.selectable_label(state.target.is_none(), "none: only collect results").clicked() {
             state.target = None;

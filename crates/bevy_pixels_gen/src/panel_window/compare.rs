@@ -192,9 +192,7 @@ pub(super) fn take_clicked(
     mut jobs: ResMut<GenJobs>,
 ) {
     let (Ok(compared), Some(target)) = (compared.get(click.event().entity), &panel.state.target) else { return };
-    if let Err(error) = jobs.apply(&compared.hash, target) {
-        jobs.set_error(Some(error.to_string()));
-    }
+    jobs.apply(&compared.hash, target);
 }
 
 /// Writes under each of them what is special about it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bevy::prelude::*;
-use pixgen_api::{GenPath, JobId, JobState, Pixels, Priority, Request};
+use pixgen_api::{GenPath, JobId, JobState, Pixels, Priority, Request, recipe_file};
 use pixgen_engine::Provenance;
 
 use super::GenPanel;
@@ -68,6 +68,7 @@ pub(super) struct TargetFile {
     path: Option<GenPath>,
     request: Option<Arc<Request>>,
     file: Option<PathBuf>,
+    recipe: Option<String>,
 }
 
 impl TargetFile {
@@ -81,10 +82,16 @@ impl TargetFile {
         }
         // The history's copy stays when the sprite is replaced.
         let in_history = jobs.shown(path).map(|hash| jobs.engine().store().history_dir().join(format!("{hash}.png")));
-        let file = in_history.unwrap_or_else(|| path.file_in(&jobs.gen_dir()));
+        let beside = path.file_in(&jobs.folder_of(path));
+        let file = in_history.unwrap_or_else(|| beside.clone());
         let png = std::fs::read(&file).ok();
         let request = png.as_ref().and_then(|png| Provenance::request_of(png).ok().flatten());
-        *self = Self { path: Some(path.clone()), request: request.map(Arc::new), file: png.map(|_| file) };
+        // A recipe names its files from where it lies.
+        let request = request.map(|request| jobs.folders_of(&beside).resolve_if_there(&request));
+        let recipe = recipe_file(&beside).filter(|recipe| recipe.is_file());
+        let name = recipe.as_ref().and_then(|recipe| recipe.file_name());
+        let recipe = name.map(|name| name.to_string_lossy().into_owned());
+        *self = Self { path: Some(path.clone()), request: request.map(Arc::new), file: png.map(|_| file), recipe };
     }
 }
 
@@ -170,13 +177,14 @@ fn targets(
             if let Some(current) = &current {
                 panel.pixels.insert(id, current.clone());
             }
-            TargetView { path, current, name: None, request: None, file: None }
+            TargetView { path, current, name: None, request: None, file: None, recipe: None }
         });
         target.name = target.name.take().or_else(|| name.map(|name| name.as_str().to_owned()));
     }
     if let Some(chosen) = panel.state.target.as_ref().and_then(|path| targets.get_mut(path)) {
         panel.target.update(&chosen.path, jobs);
         (chosen.request, chosen.file) = (panel.target.request.clone(), panel.target.file.clone());
+        chosen.recipe.clone_from(&panel.target.recipe);
     }
     targets.into_values().collect()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pixgen_api::{DevicePreference, Pixels, Request};
-use pixgen_engine::{HistoryQuery, Preflight, Provenance, Recovered, Store, Weights};
+use pixgen_engine::{HistoryQuery, Preflight, Provenance, RecipeFolders, Recovered, Store, Weights};
 
 use super::task::Background;
 use crate::panel::{FileView, HistorySearch, HistoryView, PanelState, SpriteView};
@@ -61,10 +61,13 @@ impl LookUp {
         HistoryView { searching: self.searching.is_busy(), ..self.history.clone() }
     }
 
-    /// Reads how a PNG was drawn.
-    pub(super) fn read_settings(&mut self, file: PathBuf) {
+    /// Reads how a PNG was drawn; `folders` are where the files lie that it may name.
+    pub(super) fn read_settings(&mut self, file: PathBuf, folders: RecipeFolders) {
         self.settings.start(move || {
-            let recovered = recover(&file);
+            let recovered = recover(&file).map(|found| {
+                let request = folders.resolve_if_there(&found.request);
+                Recovered { request, ..found }
+            });
             (file, recovered)
         });
     }

@@ -18,7 +18,7 @@ use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use pixgen_api::{DevicePreference, Pixels};
 
-use crate::generate::{GenJobs, engine::EngineError};
+use crate::generate::GenJobs;
 use crate::panel::{JobsView, MIN_WIDTH_PT, PanelAction, PanelState, panel_ui};
 use crate::{PixelsGenPlugin, PixelsGenSystems};
 use compare::Comparison;
@@ -129,20 +129,18 @@ fn apply_actions(mut panel: ResMut<GenPanel>, mut jobs: ResMut<GenJobs>) {
         return;
     }
     for action in std::mem::take(&mut panel.actions) {
-        if let Err(error) = apply(&mut panel, &mut jobs, action) {
-            jobs.set_error(Some(error.to_string()));
-        }
+        apply(&mut panel, &mut jobs, action);
     }
 }
 
-fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) -> Result<(), EngineError> {
+fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
     match action {
         PanelAction::Generate { request, target } => _ = jobs.submit(*request, target),
         PanelAction::Cancel(job) => jobs.cancel(job),
         PanelAction::ForgetJob(job) => jobs.forget(job),
-        PanelAction::Apply { hash, target } => return jobs.apply(&hash, &target),
-        PanelAction::Undo => return jobs.undo().map(|_| ()),
-        PanelAction::Redo => return jobs.redo().map(|_| ()),
+        PanelAction::Apply { hash, target } => jobs.apply(&hash, &target),
+        PanelAction::Undo => jobs.undo(),
+        PanelAction::Redo => jobs.redo(),
         PanelAction::Pick(on) => panel.picking = on,
         PanelAction::SelectTarget(_) => {} // the state has it already
         PanelAction::DismissMessage => jobs.set_error(None),
@@ -151,7 +149,10 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) -> Resul
         PanelAction::Pause(false) => jobs.engine().resume(),
         PanelAction::Prioritize(job, priority) => jobs.engine().set_priority(job, priority),
         PanelAction::SearchHistory(search) => panel.look_up.search(search),
-        PanelAction::ReadSettings(file) => panel.look_up.read_settings(file),
+        PanelAction::ReadSettings(file) => {
+            let folders = jobs.folders_of(&file);
+            panel.look_up.read_settings(file, folders);
+        }
         PanelAction::SearchLibrary => panel.library.search(),
         PanelAction::Compare(requests) => {
             if let Some(before) = panel.comparison.take() {
@@ -170,7 +171,6 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) -> Resul
             }
         }
     }
-    Ok(())
 }
 
 fn forget_changed_images(mut panel: ResMut<GenPanel>, mut events: MessageReader<AssetEvent<Image>>) {

@@ -218,3 +218,30 @@ fn preflight_and_library_say_what_is_there() {
     let refusals = game.until("preflight", |view| Some(view.refusals.clone()).filter(|found| !found.is_empty()));
     assert!(refusals[0].contains("nowhere.safetensors"), "{refusals:?}");
 }
+
+#[test]
+fn a_sprite_of_a_recipe_is_a_target_with_its_files_at_their_places() {
+    let mut game = Game::new();
+    let assets = game.folder.path().join("assets");
+    std::fs::create_dir_all(assets.join("items")).unwrap();
+    std::fs::write(assets.join("items/two.hex"), "ff0000\n00ff00\n").unwrap();
+    let recipe = "(prompt: \"a key\", size_px: 16, pixel_art: (palette: file(\"two.hex\")))";
+    std::fs::write(assets.join("items/key.sprite.ron"), recipe).unwrap();
+    let server = game.app.world().resource::<AssetServer>().clone();
+    game.app.world_mut().spawn(Sprite::from_image(server.load("items/key.sprite.ron#image")));
+    let key = GenPath::parse("assets://items/key.png").unwrap();
+    game.panel().state.target = Some(key.clone());
+    let png = assets.join("items/key.png");
+    game.until("its PNG", |_| png.is_file().then_some(()));
+    let palette = pixgen_api::PaletteSource::File(assets.join("items/two.hex"));
+    let target = game.until("how it was drawn", |view| {
+        let target = view.targets.iter().find(|target| target.path == key)?;
+        target.request.is_some().then(|| target.clone())
+    });
+    assert_eq!(target.request.unwrap().pixel_art.palette, palette);
+    assert_eq!(target.recipe.as_deref(), Some("key.sprite.ron"));
+    // The same from the PNG itself.
+    game.ask(PanelAction::ReadSettings(png));
+    game.until("the note", |view| view.note.clone());
+    assert_eq!(game.panel().state.request.pixel_art.palette, palette);
+}

@@ -1,4 +1,4 @@
-//! Where recipes and their PNGs stand on the disk, and whether they have changed.
+//! Where recipes, their PNGs and the files that they name stand on the disk, and whether they have changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ impl Roots {
     pub(super) fn files(&self, recipe: &AssetPath<'_>) -> Option<Files> {
         let root = self.of(recipe.source())?.to_owned();
         let recipe = root.join(recipe.path());
-        Some(Files { baked: baked_file(&recipe)?, recipe, root })
+        let id = recipe.canonicalize().unwrap_or_else(|_| recipe.clone());
+        Some(Files { baked: baked_file(&recipe)?, recipe, root, id, inputs: Vec::new() })
     }
 }
 
@@ -43,18 +44,23 @@ pub(super) struct Files {
     pub(super) root: PathBuf,
     /// The recipe.
     pub(super) recipe: PathBuf,
+    /// The same for every way that leads to it: one folder may lie behind two asset sources.
+    pub(super) id: PathBuf,
     /// The PNG beside it.
     pub(super) baked: PathBuf,
+    /// The files that it names besides the model.
+    pub(super) inputs: Vec<PathBuf>,
 }
 
 /// When a file was written and how long it is; `None` when it does not exist.
 type Stamp = Option<(SystemTime, u64)>;
 
 /// How the files of a recipe looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamps {
     recipe: Stamp,
     baked: Stamp,
+    inputs: Vec<Stamp>,
 }
 
 impl Stamps {
@@ -62,12 +68,19 @@ impl Stamps {
     pub(super) fn baked_bytes(&self) -> u64 {
         self.baked.map_or(0, |(_, bytes)| bytes)
     }
+
+    /// Adds the files that a recipe names, which only its text tells.
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator reads them"))]
+    pub(super) fn look_at_inputs(&mut self, files: &Files) {
+        self.inputs = files.inputs.iter().map(|file| stamp(file)).collect();
+    }
 }
 
 impl Files {
     /// How they look now.
     pub(super) fn stamps(&self) -> Stamps {
-        Stamps { recipe: stamp(&self.recipe), baked: stamp(&self.baked) }
+        let inputs = self.inputs.iter().map(|file| stamp(file)).collect();
+        Stamps { recipe: stamp(&self.recipe), baked: stamp(&self.baked), inputs }
     }
 }
 

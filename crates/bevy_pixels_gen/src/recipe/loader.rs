@@ -11,7 +11,7 @@ use pixgen_api::{MAX_RECIPE_BYTES, RECIPE_EXTENSION, RecipeError, Request, baked
 use thiserror::Error;
 
 use super::files::{Files, Roots, Stamps};
-use super::overseer::Overseer;
+use super::overseer::{Overseer, Wish};
 use super::{BakeState, IMAGE_LABEL, LAYOUT_LABEL, SpriteSheet};
 use crate::png_limits::{self, MAX_FILE_BYTES, read_at_most};
 
@@ -21,6 +21,9 @@ pub enum RecipeLoadError {
     /// The recipe's text is wrong.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// It names a file that is none of its business, or one that cannot be read.
+    #[error("{0}")]
+    Files(String),
     /// The recipe could not be read.
     #[error("the recipe cannot be read: {0}")]
     Unreadable(#[from] io::Error),
@@ -55,11 +58,29 @@ pub enum RecipeLoadError {
 #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator looks at it"))]
 #[derive(Debug)]
 pub(super) struct Seen {
+    pub(super) look: Look,
+    pub(super) outcome: Result<Found, String>,
+}
+
+/// A look at a recipe.
+#[derive(Debug)]
+pub(super) struct Look {
     pub(super) path: AssetPath<'static>,
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator looks at it"))]
     pub(super) files: Option<Files>,
     /// How the files looked before they were read: whatever is written later looks different.
     pub(super) stamps: Option<Stamps>,
-    pub(super) outcome: Result<(Request, BakeState), String>,
+}
+
+/// A good recipe.
+#[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only a generator looks at it"))]
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// What it asks for.
+    pub(super) wish: Wish,
+    pub(super) bake: BakeState,
+    /// Its sprite's name in the history, where that is not beside it but was drawn in an earlier run.
+    pub(super) remembered: Option<String>,
 }
 
 #[derive(TypePath)]
@@ -81,13 +102,16 @@ impl AssetLoader for SpriteSheetLoader {
     ) -> Result<SpriteSheet, RecipeLoadError> {
         let path = context.path().without_label().clone_owned();
         let files = self.roots.files(&path);
-        let stamps = files.as_ref().map(Files::stamps);
-        let result = self.sheet(reader, &path, stamps, context).await;
-        let outcome = match &result {
-            Ok(sheet) => Ok((sheet.recipe.clone(), sheet.bake)),
-            Err(error) => Err(error.to_string()),
+        let mut look = Look { path, stamps: files.as_ref().map(Files::stamps), files };
+        let result = self.sheet(reader, &mut look, context).await;
+        let (result, outcome) = match result {
+            Ok((sheet, found)) => (Ok(sheet), Ok(found)),
+            Err(error) => {
+                let outcome = Err(error.to_string());
+                (Err(error), outcome)
+            }
         };
-        self.overseer.saw(Seen { path, files, stamps, outcome });
+        self.overseer.saw(Seen { look, outcome });
         result
     }
 
@@ -100,27 +124,31 @@ impl SpriteSheetLoader {
     async fn sheet(
         &self,
         reader: &mut dyn Reader,
-        path: &AssetPath<'static>,
-        stamps: Option<Stamps>,
+        look: &mut Look,
         context: &mut LoadContext<'_>,
-    ) -> Result<SpriteSheet, RecipeLoadError> {
+    ) -> Result<(SpriteSheet, Found), RecipeLoadError> {
+        let path = look.path.clone();
         let baked = baked_file(path.path()).ok_or_else(|| RecipeLoadError::Name { path: path.clone() })?;
         let baked = AssetPath::from_path_buf(baked).with_source(path.source().clone_owned()).into_owned();
         let recipe = Request::from_recipe(&read_at_most(reader, MAX_RECIPE_BYTES).await?)?;
+        let wish = self.overseer.wish(&self.roots, look, &recipe).map_err(RecipeLoadError::Files)?;
         let broken = |reason: String| RecipeLoadError::Png { baked: baked.clone(), reason };
-        if stamps.is_some_and(|stamps| stamps.baked_bytes() > MAX_FILE_BYTES as u64) {
+        if look.stamps.as_ref().is_some_and(|stamps| stamps.baked_bytes() > MAX_FILE_BYTES as u64) {
             return Err(broken(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
-        let found = match read_picture(context, &baked).await {
+        let beside = match read_picture(context, &baked).await {
             Ok((png, _)) if self.overseer.is_placeholder(&png, &recipe) => None,
-            Ok(found) => Some(found),
+            Ok((png, picture)) => Some((picture, self.overseer.state(&png, &wish).map_err(broken)?)),
             Err(PictureError::Missing) => None,
             Err(PictureError::Broken(reason)) => return Err(broken(reason)),
         };
-        let (picture, bake) = match (found, self.overseer.placeholder(&recipe)) {
-            (Some((png, picture)), _) => (picture, self.overseer.state(&png, &recipe).map_err(broken)?),
-            (None, Some(placeholder)) => (decode(&placeholder).map_err(broken)?, BakeState::Missing),
-            (None, None) => {
+        let wants_another = beside.as_ref().is_none_or(|(_, bake)| *bake == BakeState::Stale);
+        let remembered = if wants_another { self.overseer.remembered(&wish) } else { None };
+        let (picture, bake, remembered) = match (remembered, beside, self.overseer.placeholder(&recipe)) {
+            (Some((hash, png)), ..) => (decode(&png).map_err(broken)?, BakeState::Fresh, Some(hash)),
+            (None, Some((picture, bake)), _) => (picture, bake, None),
+            (None, None, Some(placeholder)) => (decode(&placeholder).map_err(broken)?, BakeState::Missing, None),
+            (None, None, None) => {
                 let folder = self.roots.of(path.source()).map_or_else(|| "DIR".to_owned(), |f| f.display().to_string());
                 return Err(RecipeLoadError::NotBaked { baked: baked.to_string(), folder });
             }
@@ -128,7 +156,7 @@ impl SpriteSheetLoader {
         let size = UVec2::new(picture.width(), picture.height());
         let (cell_px, grid) = cells(size, recipe.size_px);
         let layout = TextureAtlasLayout::from_grid(cell_px, grid.x, grid.y, None, None);
-        Ok(SpriteSheet {
+        let sheet = SpriteSheet {
             image: context.add_labeled_asset(IMAGE_LABEL, crisp(picture)),
             layout: context.add_labeled_asset(LAYOUT_LABEL, layout),
             cell_px,
@@ -136,7 +164,8 @@ impl SpriteSheetLoader {
             recipe,
             bake,
             frames: None,
-        })
+        };
+        Ok((sheet, Found { wish, bake, remembered }))
     }
 }
 

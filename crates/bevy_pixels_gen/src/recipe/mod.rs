@@ -17,6 +17,12 @@
 //! [`PixelsGenPlugin::bake_recipes`](crate::PixelsGenPlugin::bake_recipes) off, a missing PNG is an error that names
 //! `dgx-pixels bake`.
 //!
+//! Files that a recipe names (a LoRA, a picture to begin with, a palette …) are looked for beside it, among the game's
+//! assets and in [`PixelsGenPlugin::model_dirs`](crate::PixelsGenPlugin::model_dirs), and nowhere else: a recipe may have
+//! come with somebody else's assets. When one of them changes, the sprite is drawn again.
+//!
+//! What is accepted in the panel for a recipe's sprite is written into the recipe, so that it stays.
+//!
 //! A sheet of frames with durations and tags, as `dgx-pixels` exports it to `walk.sheet.ron`, loads as a
 //! [`SpriteSheet`] too.
 //!
@@ -33,7 +39,6 @@ mod sheet_loader;
 #[cfg(feature = "generate")]
 mod watch;
 
-use bevy::asset::AssetPlugin;
 use bevy::prelude::*;
 use pixgen_api::Request;
 
@@ -109,10 +114,8 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         app.init_asset::<TextureAtlasLayout>();
     }
     app.init_asset::<SpriteSheet>().register_asset_reflect::<SpriteSheet>().register_type::<BakeState>();
-    let assets =
-        app.get_added_plugins::<AssetPlugin>().first().map_or_else(String::new, |assets| assets.file_path.clone());
-    let roots = files::Roots { assets: crate::plugin::resolved(assets.as_ref()), gen_dir: plugin.resolved_gen_dir() };
-    let overseer = overseer::add_to(plugin, app);
+    let roots = files::Roots { assets: crate::plugin::assets_dir(app), gen_dir: plugin.resolved_gen_dir() };
+    let overseer = overseer::add_to(plugin, &roots, app);
     app.register_asset_loader(loader::SpriteSheetLoader { roots, overseer })
         .register_asset_loader(sheet_loader::SheetLoader);
 }

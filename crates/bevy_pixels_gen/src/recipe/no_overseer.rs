@@ -4,17 +4,27 @@ use bevy::prelude::*;
 use pixgen_api::Request;
 
 use super::BakeState;
-use super::loader::Seen;
+use super::files::Roots;
+use super::loader::{Look, Seen};
 use crate::PixelsGenPlugin;
+
+/// What a recipe asks for is nobody's concern.
+#[derive(Clone, Debug)]
+pub(super) struct Wish;
 
 /// Draws nothing and watches nothing.
 pub(super) struct Overseer;
 
-pub(super) fn add_to(_: &PixelsGenPlugin, _: &mut App) -> Overseer {
+pub(super) fn add_to(_: &PixelsGenPlugin, _: &Roots, _: &mut App) -> Overseer {
     Overseer
 }
 
 impl Overseer {
+    #[expect(clippy::unnecessary_wraps, reason = "the generator's counterpart can fail")]
+    pub(super) fn wish(&self, _: &Roots, _: &mut Look, _: &Request) -> Result<Wish, String> {
+        Ok(Wish)
+    }
+
     pub(super) fn placeholder(&self, _: &Request) -> Option<Vec<u8>> {
         None
     }
@@ -24,8 +34,12 @@ impl Overseer {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the generator's counterpart can fail")]
-    pub(super) fn state(&self, _: &[u8], _: &Request) -> Result<BakeState, String> {
+    pub(super) fn state(&self, _: &[u8], _: &Wish) -> Result<BakeState, String> {
         Ok(BakeState::Unchecked)
+    }
+
+    pub(super) fn remembered(&self, _: &Wish) -> Option<(String, Vec<u8>)> {
+        None
     }
 
     pub(super) fn saw(&self, _: Seen) {}

@@ -1,16 +1,32 @@
 //! With the generator: judges the PNG beside a recipe, and tells the watch in the main world what it saw.
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
 use bevy::prelude::*;
 use pixgen_api::Request;
-use pixgen_engine::{Bake, bake_of};
+use pixgen_engine::{Bake, HashCache, Input, RecipeFolders, Store, bake_key, bake_of, has_other_inputs, input_files};
 
 use super::BakeState;
-use super::loader::Seen;
+use super::files::Roots;
+use super::loader::{Look, Seen};
 use super::watch;
 use crate::PixelsGenPlugin;
 use crate::generate::placeholder_png;
+
+/// What a recipe asks for, with the files that it names as they are now.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Wish {
+    /// The recipe as it is written.
+    pub(super) recipe: Request,
+    /// The same with its files at their places on the disk.
+    pub(super) request: Request,
+    /// The files that it names besides the model.
+    inputs: Vec<Input>,
+    /// A name for all of this.
+    pub(super) key: String,
+}
 
 /// The loader's view of the generator.
 pub(super) struct Overseer {
@@ -18,18 +34,50 @@ pub(super) struct Overseer {
     watch: Option<Sender<Seen>>,
     /// What `gen://` shows in the place of a missing PNG that has no recipe.
     default_placeholder: Vec<u8>,
+    models: Vec<PathBuf>,
+    /// The history, for sprites that cannot be put beside their recipe.
+    store: Store,
+    hashes: Mutex<HashCache>,
 }
 
-pub(super) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) -> Overseer {
+pub(super) fn add_to(plugin: &PixelsGenPlugin, roots: &Roots, app: &mut App) -> Overseer {
     let watch = plugin.bake_recipes.then(|| {
         let (sender, seen) = channel();
         watch::add_to(seen, app);
         sender
     });
-    Overseer { watch, default_placeholder: placeholder_png(plugin.default_size_px) }
+    Overseer {
+        watch,
+        default_placeholder: placeholder_png(plugin.default_size_px),
+        models: plugin.resolved_model_dirs(),
+        store: Store::new(&plugin.resolved_data_dir(), &roots.gen_dir),
+        hashes: Mutex::default(),
+    }
 }
 
 impl Overseer {
+    /// What a recipe asks for, or why it may not. Notes which files that takes.
+    pub(super) fn wish(&self, roots: &Roots, look: &mut Look, recipe: &Request) -> Result<Wish, String> {
+        if self.watch.is_none() {
+            return Ok(Wish {
+                recipe: recipe.clone(),
+                request: recipe.clone(),
+                inputs: Vec::new(),
+                key: String::new(),
+            });
+        }
+        let root = roots.of(look.path.source()).unwrap_or(&roots.assets);
+        let folders = RecipeFolders::new(root, look.path.path(), &self.models);
+        let request = folders.resolve(recipe).map_err(|error| error.to_string())?;
+        if let (Some(files), Some(stamps)) = (&mut look.files, &mut look.stamps) {
+            files.inputs = input_files(&request);
+            stamps.look_at_inputs(files);
+        }
+        let inputs = self.hashes.lock().unwrap_or_else(PoisonError::into_inner).inputs_of(&request);
+        let key = bake_key(recipe, &inputs).map_err(|error| error.to_string())?;
+        Ok(Wish { recipe: recipe.clone(), request, inputs, key })
+    }
+
     /// What to show for a recipe without a sprite; `None`: nothing, that is an error.
     pub(super) fn placeholder(&self, recipe: &Request) -> Option<Vec<u8>> {
         self.watch.is_some().then(|| placeholder_png(recipe.size_px))
@@ -41,15 +89,26 @@ impl Overseer {
     }
 
     /// What the PNG beside a recipe is.
-    pub(super) fn state(&self, png: &[u8], recipe: &Request) -> Result<BakeState, String> {
+    pub(super) fn state(&self, png: &[u8], wish: &Wish) -> Result<BakeState, String> {
         if self.watch.is_none() {
             return Ok(BakeState::Unchecked);
         }
-        Ok(match bake_of(png, recipe).map_err(|e| e.to_string())? {
-            Bake::Fresh => BakeState::Fresh,
-            Bake::Stale => BakeState::Stale,
+        let bake = |recipe: &Request| bake_of(png, recipe).map_err(|e| e.to_string());
+        Ok(match bake(&wish.recipe)? {
             Bake::ByHand => BakeState::ByHand,
+            // What the panel has drawn names its files at their places.
+            Bake::Stale if bake(&wish.request)? != Bake::Fresh => BakeState::Stale,
+            Bake::Fresh | Bake::Stale if has_other_inputs(png, &wish.inputs).map_err(|e| e.to_string())? => {
+                BakeState::Stale
+            }
+            Bake::Fresh | Bake::Stale => BakeState::Fresh,
         })
+    }
+
+    /// The sprite that an earlier run has drawn for this and could not put beside its recipe.
+    pub(super) fn remembered(&self, wish: &Wish) -> Option<(String, Vec<u8>)> {
+        self.watch.as_ref()?;
+        self.store.remembered_bake(&wish.key)
     }
 
     /// Reports a recipe, good or bad.

@@ -58,6 +58,8 @@ pub struct TargetView {
     pub request: Option<Arc<Request>>,
     /// A PNG that looks like it, if possible one that stays when it is replaced; known of the chosen target only.
     pub file: Option<PathBuf>,
+    /// The name of the recipe beside it, into which is written what is accepted; known of the chosen target only.
+    pub recipe: Option<String>,
 }
 
 /// What the user looks for in the history.

@@ -1,0 +1,269 @@
+//! Where the files that a recipe names may lie: a recipe may come with somebody else's assets, and must not be a way to
+//! read any file of the computer.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use pixgen_api::{ModelRef, PaletteSource, Request};
+
+use crate::EngineError;
+
+/// The folders of one recipe. A file that it names is looked for in the folder of the recipe, in the folder of all
+/// assets, and in the folders of models, in this order.
+#[derive(Clone, Debug)]
+pub struct RecipeFolders {
+    /// The folder of all assets.
+    root: PathBuf,
+    /// The recipe's folder, below `root`.
+    here: PathBuf,
+    /// Folders of models.
+    models: Vec<PathBuf>,
+}
+
+impl RecipeFolders {
+    /// The folders of the recipe that lies at `recipe` below `root`.
+    #[must_use]
+    pub fn new(root: &Path, recipe: &Path, models: &[PathBuf]) -> Self {
+        let here = recipe.parent().map_or_else(PathBuf::new, Path::to_owned);
+        Self { root: root.to_owned(), here, models: models.to_vec() }
+    }
+
+    /// The request with every file at its place on the disk. A file that is nowhere gets the place where it should be.
+    ///
+    /// # Errors
+    /// When a path is absolute, names a drive or another computer, or leads out of the folders, by `..` or by a link.
+    pub fn resolve(&self, recipe: &Request) -> Result<Request, EngineError> {
+        let mut request = recipe.clone();
+        for (what, path) in paths_of(&mut request) {
+            *path = self.place_of(what, path)?;
+        }
+        Ok(request)
+    }
+
+    /// The same for a request that need not be a recipe, as one that a PNG gives back: with its files at their places if all
+    /// of them are there, else as it is.
+    #[must_use]
+    pub fn resolve_if_there(&self, request: &Request) -> Request {
+        let Ok(mut found) = self.resolve(request) else { return request.clone() };
+        if paths_of(&mut found).iter().all(|(_, path)| path.exists()) { found } else { request.clone() }
+    }
+
+    /// The other way round: the request with paths that a recipe may hold.
+    ///
+    /// # Errors
+    /// When a file lies in none of the folders.
+    pub fn relative(&self, request: &Request) -> Result<Request, EngineError> {
+        let mut recipe = request.clone();
+        for (what, path) in paths_of(&mut recipe) {
+            let places = [self.root.join(&self.here), self.root.clone()];
+            let below = |folder: &PathBuf| path.strip_prefix(folder).ok().map(Path::to_owned);
+            let found = places.iter().chain(&self.models).find_map(below);
+            let relative = found.ok_or_else(|| refused(what, path, "lies in none of them"))?;
+            // As people on every system write it.
+            *path = relative.to_string_lossy().replace('\\', "/").into();
+        }
+        Ok(recipe)
+    }
+
+    fn place_of(&self, what: &'static str, path: &Path) -> Result<PathBuf, EngineError> {
+        let refused = |reason| refused(what, path, reason);
+        let text = path.to_string_lossy().replace('\\', "/");
+        // Every system's ways out are closed on every system: assets travel.
+        let starts_with_drive =
+            text.as_bytes().get(1) == Some(&b':') && text.starts_with(|c: char| c.is_ascii_alphabetic());
+        if text.starts_with("//") {
+            return Err(refused("is a path on another computer"));
+        }
+        if text.starts_with('/') {
+            return Err(refused("is absolute"));
+        }
+        if starts_with_drive {
+            return Err(refused("names a drive"));
+        }
+        if text.contains(':') || text.chars().any(char::is_control) {
+            return Err(refused("holds a character that no file name has everywhere"));
+        }
+        let in_assets = [inside(&self.here.join(&text)), inside(Path::new(&text))];
+        let in_assets: Vec<_> = in_assets.into_iter().flatten().map(|path| self.root.join(path)).collect();
+        let in_models = inside(Path::new(&text)).into_iter();
+        let in_models = in_models.flat_map(|path| self.models.iter().map(move |folder| (folder, path.clone())));
+        // As people write it who stand beside the folder: `models/loras/pixel.safetensors`.
+        let beside = |folder: &Path, path: &Path| folder.parent().map(|parent| parent.join(path));
+        let in_models = in_models.flat_map(|(folder, path)| {
+            let named = beside(folder, &path).filter(|place| place.starts_with(folder));
+            std::iter::once(folder.join(&path)).chain(named)
+        });
+        let mut places = in_assets.iter().cloned().chain(in_models);
+        let Some(first) = places.next() else { return Err(refused("leads out of the game's assets with `..`")) };
+        let exists = |place: &PathBuf| fs::symlink_metadata(place).is_ok();
+        let place = if exists(&first) { first } else { places.find(exists).unwrap_or(first) };
+        // A link in a folder of models is the user's own; one among the assets may have come with them.
+        if in_assets.contains(&place)
+            && let (Ok(root), Ok(real)) = (self.root.canonicalize(), place.canonicalize())
+            && !real.starts_with(&root)
+        {
+            return Err(refused("is a link that leads out of the game's assets"));
+        }
+        Ok(place)
+    }
+}
+
+fn refused(what: &'static str, path: &Path, reason: &'static str) -> EngineError {
+    EngineError::OutsidePath { what, path: path.to_owned(), reason }
+}
+
+/// The path without `.` and `..`; `None` when it leads out.
+fn inside(path: &Path) -> Option<PathBuf> {
+    let mut inside = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => inside.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if inside.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(inside)
+}
+
+/// Every file that a request names, and what each is.
+fn paths_of(request: &mut Request) -> Vec<(&'static str, &mut PathBuf)> {
+    let model = match &mut request.model {
+        ModelRef::Embedded => None,
+        ModelRef::Folder(path) | ModelRef::File(path) => Some(path),
+    };
+    let palette = match &mut request.pixel_art.palette {
+        PaletteSource::File(path) => Some(path),
+        PaletteSource::Own | PaletteSource::Auto | PaletteSource::Named(_) | PaletteSource::Colors(_) => None,
+    };
+    let single = [
+        ("model", model),
+        ("vae", request.vae.as_mut()),
+        ("init_image", request.init_image.as_mut()),
+        ("mask", request.mask.as_mut()),
+        ("palette", palette),
+    ];
+    let single = single.into_iter().filter_map(|(what, path)| Some((what, path?)));
+    single.chain(request.loras.iter_mut().map(|lora| ("LoRA", &mut lora.path))).collect()
+}
+
+/// Gives a request the paths of another one that names the same files in other words.
+pub(crate) fn take_paths(request: &mut Request, other: &Request) {
+    let mut other = other.clone();
+    let theirs = paths_of(&mut other);
+    let ours = paths_of(request);
+    if ours.len() == theirs.len() {
+        for ((_, path), (_, written)) in ours.into_iter().zip(theirs) {
+            path.clone_from(written);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pixgen_api::{Kind, LoraRef, PixelArt};
+
+    use super::*;
+
+    /// A game with a recipe `hero/knight.sprite.ron`, and a folder beside it that is none of its business.
+    fn game() -> (tempfile::TempDir, RecipeFolders) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["assets/hero/ref.png", "assets/shared/ref2.png", "models/loras/pixel.safetensors", "secret.png"] {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        let models = [folder.path().join("models")];
+        let folders = RecipeFolders::new(&folder.path().join("assets"), Path::new("hero/knight.sprite.ron"), &models);
+        (folder, folders)
+    }
+
+    /// Requests that name one file, each in another field.
+    fn all_fields(path: &str) -> Vec<(&'static str, Request)> {
+        let plain = Request::new(Kind::Item, "x");
+        let path = PathBuf::from(path);
+        let palette = PixelArt { palette: PaletteSource::File(path.clone()), ..PixelArt::for_generation() };
+        vec![
+            ("model", Request { model: ModelRef::Folder(path.clone()), ..plain.clone() }),
+            ("model", Request { model: ModelRef::File(path.clone()), ..plain.clone() }),
+            ("vae", Request { vae: Some(path.clone()), ..plain.clone() }),
+            ("init_image", Request { init_image: Some(path.clone()), ..plain.clone() }),
+            ("mask", Request { mask: Some(path.clone()), ..plain.clone() }),
+            ("palette", Request { pixel_art: palette, ..plain.clone() }),
+            ("LoRA", Request { loras: vec![LoraRef { path, weight: 1.0 }], ..plain }),
+        ]
+    }
+
+    #[test]
+    fn every_way_out_is_closed_for_every_field() {
+        let (folder, folders) = game();
+        let absolute = folder.path().join("secret.png").display().to_string();
+        for (path, expected) in [
+            (absolute.as_str(), "is absolute"),
+            ("/etc/passwd", "is absolute"),
+            ("\\etc\\passwd", "is absolute"),
+            ("../../secret.png", "leads out of the game's assets"),
+            ("..\\..\\secret.png", "leads out of the game's assets"),
+            ("a/../../../secret.png", "leads out of the game's assets"),
+            ("C:\\secret.png", "names a drive"),
+            ("c:secret.png", "names a drive"),
+            ("\\\\server\\share\\x.png", "on another computer"),
+            ("//server/share/x.png", "on another computer"),
+            ("\\\\?\\C:\\x.png", "on another computer"),
+            ("file:///etc/passwd", "holds a character"),
+            ("a\0b", "holds a character"),
+        ] {
+            for (what, request) in all_fields(path) {
+                let error = folders.resolve(&request).unwrap_err().to_string();
+                assert!(error.contains(expected) && error.contains(what), "{path}: {error}");
+                assert!(error.contains("put the file"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_found_beside_the_recipe_among_the_assets_and_with_the_models() {
+        let (folder, folders) = game();
+        for (path, place) in [
+            ("ref.png", "assets/hero/ref.png"),
+            ("./ref.png", "assets/hero/ref.png"),
+            ("../shared/ref2.png", "assets/shared/ref2.png"),
+            ("shared/ref2.png", "assets/shared/ref2.png"),
+            ("shared\\ref2.png", "assets/shared/ref2.png"),
+            ("loras/pixel.safetensors", "models/loras/pixel.safetensors"),
+            ("models/loras/pixel.safetensors", "models/loras/pixel.safetensors"),
+            ("missing.png", "assets/hero/missing.png"),
+        ] {
+            for (_, request) in all_fields(path) {
+                let mut found = folders.resolve(&request).unwrap();
+                assert_eq!(*paths_of(&mut found).remove(0).1, folder.path().join(place), "{path}");
+                let back = folders.relative(&found).unwrap();
+                assert_eq!(folders.resolve(&back).unwrap(), found, "and back");
+                let mut kept = found.clone();
+                take_paths(&mut kept, &request);
+                assert_eq!(kept, request);
+            }
+        }
+        let [there, missing, elsewhere] = ["ref.png", "no.png", "/etc/passwd"].map(|path| {
+            let request = Request { init_image: Some(path.into()), ..Request::default() };
+            folders.resolve_if_there(&request).init_image.unwrap()
+        });
+        assert_eq!(there, folder.path().join("assets/hero/ref.png"));
+        assert_eq!((missing, elsewhere), ("no.png".into(), "/etc/passwd".into()), "as they are");
+        let outside = Request { init_image: Some(folder.path().join("secret.png")), ..Request::default() };
+        assert!(folders.relative(&outside).unwrap_err().to_string().contains("lies in none of them"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_among_the_assets_leads_nowhere_else_and_one_among_the_models_does() {
+        let (folder, folders) = game();
+        let link = |from: &str, to: &str| std::os::unix::fs::symlink(folder.path().join(to), folder.path().join(from));
+        link("assets/hero/link.png", "secret.png").unwrap();
+        link("assets/hero/friend.png", "assets/shared/ref2.png").unwrap();
+        link("models/link.safetensors", "secret.png").unwrap();
+        let named = |path: &str| folders.resolve(&Request { vae: Some(path.into()), ..Request::default() });
+        assert!(named("link.png").unwrap_err().to_string().contains("is a link that leads out"));
+        assert!(named("friend.png").is_ok() && named("link.safetensors").is_ok());
+    }
+}
