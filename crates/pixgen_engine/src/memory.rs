@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pixgen_api::{DevicePreference, ModelRef};
-use pixgen_sdxl::FileSummary;
+use pixgen_sdxl::{FileSummary, GpuNeed, MemoryUse, PartBytes};
 
 use crate::{Weights, embedded};
 
-/// Bytes that drawing one pixel takes besides the weights: SDXL's autoencoder in f32 takes 4 GB at 1024 × 1024 px, and
-/// nothing else takes more.
+/// Bytes that drawing one pixel takes besides the weights, but for the kernels for NVIDIA cards: SDXL's autoencoder in f32
+/// takes 4 GB at 1024 × 1024 px, and nothing else takes more.
 const WORK_BYTES_PER_PX: u64 = 4096;
 /// How long the driver's own tool may take to answer.
 const DRIVER_PATIENCE: Duration = Duration::from_secs(3);
@@ -19,7 +19,7 @@ const DRIVER_PATIENCE: Duration = Duration::from_secs(3);
 /// What a request needs against what there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Bytes of the weights, in the precision in which they are held.
+    /// Bytes of the weights, in the precision in which they are held; of those that are on a graphics card at once.
     pub weights_bytes: u64,
     /// Bytes that drawing takes besides, about.
     pub work_bytes: u64,
@@ -97,30 +97,73 @@ impl Place {
     }
 }
 
+/// Edge of SDXL's own images, and images that the UNet sees at once with guidance: what a model is prepared for when it is
+/// loaded.
+const USUAL: (u32, u32) = (1024, 1);
+
 /// What a request for pictures of `image_px` squared, `frames` at once, needs.
 pub(crate) fn need(weights: &Weights, image_px: u32, frames: u32, place: Place) -> MemoryNeed {
+    need_with(parts_of(weights, place), image_px, frames, place, place.free_bytes())
+}
+
+fn need_with(parts: PartBytes, image_px: u32, frames: u32, place: Place, free_bytes: Option<u64>) -> MemoryNeed {
+    if let Place::Cuda(_) = place {
+        let memory = memory_use_with(parts, free_bytes);
+        let GpuNeed { weights_bytes, work_bytes } = gpu_need(memory, parts, image_px, frames);
+        return MemoryNeed { weights_bytes, work_bytes, free_bytes };
+    }
     let pixels = u64::from(image_px).saturating_pow(2).saturating_mul(u64::from(frames));
     MemoryNeed {
-        weights_bytes: weights_in(weights).saturating_mul(place.bytes_per_weight()),
+        weights_bytes: parts.text + parts.unet + parts.vae,
         work_bytes: pixels.saturating_mul(WORK_BYTES_PER_PX),
-        free_bytes: place.free_bytes(),
+        free_bytes,
     }
 }
 
-/// Numbers in a model's weight files; files that cannot be read count nothing here, loading says what is wrong with them.
-fn weights_in(weights: &Weights) -> u64 {
+/// How much of a card's memory a model may take: one part at a time where all of them have no room.
+pub(crate) fn memory_use(weights: &Weights, place: Place) -> MemoryUse {
+    memory_use_with(parts_of(weights, place), place.free_bytes())
+}
+
+fn memory_use_with(parts: PartBytes, free_bytes: Option<u64>) -> MemoryUse {
+    let (image_px, frames) = USUAL;
+    let need = gpu_need(MemoryUse::Balanced, parts, image_px, frames).peak_bytes();
+    if free_bytes.is_some_and(|free| need > free) { MemoryUse::Low } else { MemoryUse::Balanced }
+}
+
+/// With guidance, which doubles the images that the UNet sees.
+fn gpu_need(memory: MemoryUse, parts: PartBytes, image_px: u32, frames: u32) -> GpuNeed {
+    GpuNeed::of(memory, parts, [image_px as usize; 2], (frames as usize).saturating_mul(2))
+}
+
+/// Bytes of a model's parts; files that cannot be read count nothing here, loading says what is wrong with them.
+fn parts_of(weights: &Weights, place: Place) -> PartBytes {
+    let bytes = |numbers: u64| numbers.saturating_mul(place.bytes_per_weight());
+    let whole = |file: &Path| {
+        // A pipe would keep its reader waiting.
+        let summary = file.is_file().then(|| FileSummary::read(file).ok()).flatten();
+        summary.map_or_else(PartBytes::default, |summary| PartBytes {
+            text: bytes(summary.text_numbers),
+            vae: bytes(summary.vae_numbers),
+            unet: bytes(summary.numbers.saturating_sub(summary.text_numbers + summary.vae_numbers)),
+        })
+    };
     match &weights.model {
-        // Stored in half precision.
-        ModelRef::Embedded => embedded::FILES
-            .iter()
-            .filter(|(name, _)| name.ends_with(".safetensors"))
-            .map(|(_, bytes)| bytes.len() as u64 / 2)
-            .sum(),
-        ModelRef::File(file) => numbers_in(file),
+        // Stored in half precision; it is small.
+        ModelRef::Embedded => {
+            let files = embedded::FILES.iter().filter(|(name, _)| name.ends_with(".safetensors"));
+            PartBytes { unet: bytes(files.map(|(_, file)| file.len() as u64 / 2).sum()), ..PartBytes::default() }
+        }
+        ModelRef::File(file) => whole(file),
         // A path that is a file is loaded as one.
-        ModelRef::Folder(file) if file.is_file() => numbers_in(file),
+        ModelRef::Folder(file) if file.is_file() => whole(file),
         ModelRef::Folder(folder) => {
-            ["unet", "vae", "text_encoder", "text_encoder_2"].iter().map(|part| part_of(&folder.join(part))).sum()
+            let part = |name: &str| bytes(part_of(&folder.join(name)));
+            PartBytes {
+                text: part("text_encoder").saturating_add(part("text_encoder_2")),
+                unet: part("unet"),
+                vae: part("vae"),
+            }
         }
     }
 }
@@ -139,6 +182,7 @@ fn part_of(folder: &Path) -> u64 {
     sum(false).max(sum(true))
 }
 
+/// Numbers of all tensors of a file.
 fn numbers_in(file: &Path) -> u64 {
     // A pipe would keep its reader waiting.
     if !file.is_file() {
@@ -247,6 +291,23 @@ mod tests {
     fn an_absurd_picture_needs_absurdly_much_and_does_not_overflow() {
         let need = need(&Weights::default(), u32::MAX, u32::MAX, Place::Cpu);
         assert_eq!(need.work_bytes, u64::MAX);
+    }
+
+    #[test]
+    fn a_card_that_is_too_small_for_all_parts_gets_them_one_by_one() {
+        // SDXL in half precision.
+        let parts = PartBytes { text: 1_640_000_000, unet: 5_135_000_000, vae: 167_000_000 };
+        let need = |free| need_with(parts, 1024, 1, Place::Cuda(0), Some(free));
+        assert_eq!(memory_use_with(parts, Some(8_000_000_000)), MemoryUse::Balanced);
+        assert_eq!(memory_use_with(parts, Some(7_000_000_000)), MemoryUse::Low);
+        assert_eq!(memory_use_with(parts, None), MemoryUse::Balanced);
+        assert!(!need(8_000_000_000).is_tight());
+        assert!(!need(6_000_000_000).is_tight() && !need(6_000_000_000).is_refused());
+        assert!(need(5_500_000_000).is_tight() && !need(5_500_000_000).is_refused());
+        assert!(need(5_000_000_000).is_refused());
+        // On the CPU everything stays.
+        let on_cpu = need_with(parts, 1024, 1, Place::Cpu, None);
+        assert_eq!(on_cpu.weights_bytes, parts.text + parts.unet + parts.vae);
     }
 
     #[test]

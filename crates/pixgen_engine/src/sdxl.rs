@@ -6,7 +6,8 @@ use candle_core::{DType, Device, IndexOp, Tensor};
 use image::RgbaImage;
 use pixgen_api::{DevicePreference, EventKind, LoraRef, ModelRef, Progress};
 use pixgen_sdxl::{
-    FrameAttention, InitImage, LoadOptions, LoraFile, ModelSource, Pipeline, PromptOptions, Seamless, TextToImage,
+    FrameAttention, InitImage, LoadOptions, LoraFile, MemoryUse, ModelSource, Pipeline, PromptOptions, Seamless,
+    TextToImage,
 };
 
 use crate::backend::pixels;
@@ -47,7 +48,11 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
             }
             ModelRef::File(file) => (ModelSource::SingleFile(file.clone()), PromptOptions::default()),
         };
-        let options = LoadOptions { device, dtype, vae: weights.vae.clone(), ..LoadOptions::default() };
+        let memory = memory::memory_use(weights, place);
+        if memory == MemoryUse::Low {
+            tracing::info!("{} has little room: only the part of the model that is at work is there", place.name());
+        }
+        let options = LoadOptions { device, dtype, vae: weights.vae.clone(), memory, ..LoadOptions::default() };
         let (pipeline, report) = Pipeline::load_with(&source, &options)?;
         for note in &report.notes {
             tracing::info!("{note}");

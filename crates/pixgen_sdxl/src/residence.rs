@@ -138,6 +138,7 @@ impl Residence {
 
 /// The parts that come and go.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 pub(crate) struct Parts<'a> {
     pub(crate) text: &'a TextEncoders,
     pub(crate) unet: &'a Unet,

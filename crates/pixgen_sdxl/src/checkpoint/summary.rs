@@ -26,6 +26,10 @@ pub struct FileSummary {
     pub kind: FileKind,
     /// Numbers in all tensors together: times four is what they take in memory as f32, times two as f16.
     pub numbers: u64,
+    /// Those of the text encoders and of the autoencoder of a whole model in one file.
+    pub text_numbers: u64,
+    /// See [`FileSummary::text_numbers`].
+    pub vae_numbers: u64,
 }
 
 impl FileSummary {
@@ -41,6 +45,13 @@ impl FileSummary {
             Err(Error::NotSdxl { found, .. }) => FileKind::Other(found),
             Err(error) => return Err(error),
         };
-        Ok(Self { kind, numbers: file.numbers() })
+        // The latent diffusion code's names, with which whole models are shared.
+        let below = |prefix: &str| file.numbers(|name| name.starts_with(prefix));
+        Ok(Self {
+            kind,
+            numbers: file.numbers(|_| true),
+            text_numbers: below("conditioner."),
+            vae_numbers: below("first_stage_model."),
+        })
     }
 }

@@ -120,13 +120,11 @@ impl TensorFile {
         self.metadata.tensors().into_keys().collect()
     }
 
-    /// Numbers in all tensors together.
-    pub(crate) fn numbers(&self) -> u64 {
-        self.metadata
-            .tensors()
-            .values()
-            .map(|tensor| tensor.shape.iter().map(|axis| *axis as u64).product::<u64>())
-            .sum()
+    /// Numbers in all tensors with such a name together.
+    pub(crate) fn numbers(&self, counts: impl Fn(&str) -> bool) -> u64 {
+        let tensors = self.metadata.tensors();
+        let counted = tensors.iter().filter(|(name, _)| counts(name));
+        counted.map(|(_, tensor)| tensor.shape.iter().map(|axis| *axis as u64).product::<u64>()).sum()
     }
 
     pub(crate) fn contains(&self, tensor: &str) -> bool {
