@@ -134,7 +134,14 @@ fn a_prompt_typed_into_the_window_changes_the_sprite_on_the_screen() {
     let before_comparing = history();
     screen.click(COMPARE);
     screen.click(PROMPT);
-    screen.xdotool(&["key", "ctrl+a"]);
+    // With time for a frame in between: a slow one would see the letter without the key that is held.
+    let pause = || std::thread::sleep(Duration::from_millis(400));
+    screen.xdotool(&["keydown", "ctrl"]);
+    pause();
+    screen.xdotool(&["key", "a"]);
+    pause();
+    screen.xdotool(&["keyup", "ctrl"]);
+    pause();
     screen.xdotool(&["type", "--delay", "60", "a purple slime"]);
     screen.click(AXIS);
     screen.click(STEPS);
