@@ -1,6 +1,7 @@
 //! The one plugin of this crate.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bevy::asset::io::file::FileAssetReader;
 use bevy::asset::{AssetMetaCheck, AssetPlugin, AssetServer};
@@ -28,6 +29,9 @@ pub struct PixelsGenPlugin {
     pub model_dirs: Vec<PathBuf>,
     /// Where the model runs.
     pub device: DevicePreference,
+    /// How long the device rests after each step of a picture, so that a game on the same graphics card has it for itself
+    /// meanwhile; nothing at first. Pictures take that much longer.
+    pub step_pause: Duration,
     /// Edge of the placeholder for a sprite that has not been generated and has no recipe, in pixels.
     pub default_size_px: u32,
     /// Whether recipes whose sprite is missing or stale are drawn while the game runs, and edits of them noticed. Off,
@@ -47,6 +51,7 @@ impl Default for PixelsGenPlugin {
             model: ModelRef::default(),
             model_dirs: vec![PathBuf::from("models")],
             device: DevicePreference::default(),
+            step_pause: Duration::ZERO,
             default_size_px: 32,
             bake_recipes: true,
             toggle_key: KeyCode::F10,

@@ -50,7 +50,7 @@ impl EngineConfig {
         Self {
             store: Store::new(&data_dir.into(), &gen_dir.into()),
             device,
-            loader: sdxl::loader(device),
+            loader: sdxl::loader(device, Duration::ZERO),
             cpu_threads: None,
             fresh_seed: Box::new(random_seed),
             unload_after: Some(UNLOAD_AFTER),
@@ -63,6 +63,14 @@ impl EngineConfig {
     #[must_use]
     pub fn with_loader(self, loader: BackendLoader) -> Self {
         Self { loader, ..self }
+    }
+
+    /// The same with the real loader again, which lets the device rest for so long after each step of a picture: a game
+    /// on the same graphics card has it for itself meanwhile. Pictures take that much longer.
+    #[must_use]
+    pub fn with_step_pause(self, pause: Duration) -> Self {
+        let loader = sdxl::loader(self.device, pause);
+        self.with_loader(loader)
     }
 
     /// The same with a queue that survives a restart.

@@ -1,6 +1,7 @@
 //! The real backend: SDXL on candle.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 use image::RgbaImage;
@@ -24,10 +25,11 @@ struct Sdxl {
     prompt_options: PromptOptions,
     /// The adapters that are merged into it, each with the hash of its file; `None` when nobody knows what is.
     loras: Option<Vec<(LoraRef, String)>>,
+    step_pause: Duration,
 }
 
-/// A loader of SDXL models for one device.
-pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
+/// A loader of SDXL models for one device, which rests for `step_pause` after each step.
+pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> BackendLoader {
     Box::new(move |weights| {
         let info = ModelInfo::read(&weights.model)?;
         // Main memory that is used up ends the whole game, not the job: it is asked before.
@@ -60,7 +62,7 @@ pub(crate) fn loader(preference: DevicePreference) -> BackendLoader {
         if !report.unused.is_empty() {
             tracing::warn!(count = report.unused.len(), "{} has tensors that are not used", info.name);
         }
-        Ok(Box::new(Sdxl { info, pipeline, prompt_options, loras: Some(Vec::new()) }) as Box<dyn Backend>)
+        Ok(Box::new(Sdxl { info, pipeline, prompt_options, loras: Some(Vec::new()), step_pause }) as Box<dyn Backend>)
     })
 }
 
@@ -116,6 +118,11 @@ impl Sdxl {
                 && let Ok(frames) = frames_of(&preview)
             {
                 flow = progress.report(EventKind::Preview(pixels(&side_by_side(&frames))));
+            }
+            if flow.is_continue() && step < steps && !self.step_pause.is_zero() {
+                // What was enqueued first: the device is to have nothing to do meanwhile.
+                let _ = self.pipeline.device().synchronize();
+                std::thread::sleep(self.step_pause);
             }
             match flow {
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),

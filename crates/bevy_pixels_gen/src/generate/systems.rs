@@ -41,8 +41,9 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
     }
     status::add_to(app);
     if !app.world().contains_resource::<GenJobs>() {
-        let config =
-            EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir()).with_kept_queue();
+        let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir())
+            .with_step_pause(plugin.step_pause)
+            .with_kept_queue();
         match GenJobs::start(config) {
             Ok(jobs) => {
                 app.insert_resource(jobs);
