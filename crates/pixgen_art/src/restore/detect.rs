@@ -137,10 +137,10 @@ pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
         let residual = lattices[axis].residual(line, &footprint);
         let (lattice, residual) = refine(line, &footprint, (lattices[axis].clone(), residual), 0.1, 0.03);
         lattices[axis] = lattice;
-        let variance = line.energy / line.signal.values.len().max(1) as f64;
+        let variance = line.energy / line.signal.count() as f64;
         explained = explained.min(if variance > 0.0 { (1.0 - residual / variance) as f32 } else { 0.0 });
     }
-    [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
+    [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], &lines[axis], sizes[axis]));
     grid.confidence = explained.clamp(0.0, 1.0);
     if size == GridSize::Unknown && grid.confidence < LEAST_EXPLAINED {
         return Grid::of_pixels(planes.width, planes.height);
@@ -157,7 +157,7 @@ fn finish(
     sizes: [Option<u32>; 2],
 ) -> (Grid, [Lattice; 2]) {
     let axes =
-        |lattices: &[Lattice; 2]| [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
+        |lattices: &[Lattice; 2]| [0, 1].map(|axis| axis_of(&lattices[axis], &lines[axis], sizes[axis]));
     let [x, y] = axes(&lattices);
     let mut grid = Grid { x, y, kernel: Kernel::Area, blur_cells: 0.0, noise: 0.0, confidence: 0.0 };
     let ranked = ranked_spreads(lines, &lattices);
@@ -182,7 +182,7 @@ fn settle(
         .map(|axis| {
             let (line, lattice) = (&lines[axis], &lattices[axis]);
             let places = line.signal.places as f32;
-            let floor = ROUNDING + RESIDUAL_FLOOR * line.energy / line.signal.values.len().max(1) as f64;
+            let floor = ROUNDING + RESIDUAL_FLOOR * line.energy / line.signal.count() as f64;
             let counts = (places / lattice.pitch_px).round();
             let steps = if known[axis].is_some() { &COUNTS[..1] } else { &COUNTS[..] };
             steps
@@ -271,8 +271,9 @@ fn search(lines: &[Line; 2]) -> [Lattice; 2] {
 }
 
 /// The lattice with its cells counted: those at least half of which are in the picture, or as many as were asked for.
-fn axis_of(lattice: &Lattice, places: usize, cells: Option<u32>) -> Axis {
-    let mut coordinates = lattice.coordinates(places);
+fn axis_of(lattice: &Lattice, line: &Line, cells: Option<u32>) -> Axis {
+    let places = line.signal.places;
+    let mut coordinates = lattice.coordinates(line);
     let half_pixel = 0.5 / lattice.pitch_px;
     let first = coordinates.first().map_or(0.0, |at| at - half_pixel);
     let last = coordinates.last().map_or(0.0, |at| at + half_pixel);

@@ -35,37 +35,30 @@ impl Lattice {
         Self { pitch_px, middle, drift: Vec::new() }
     }
 
-    fn drift_at(&self, share: f32) -> f32 {
-        let Some(last) = self.drift.len().checked_sub(1).filter(|last| *last > 0) else { return 0.0 };
-        let place = share.clamp(0.0, 1.0) * last as f32;
-        let knot = (place as usize).min(last - 1);
-        let t = place - knot as f32;
-        // Half a cosine between knots is smooth and keeps the curve monotone.
-        let t = 0.5 - 0.5 * (std::f32::consts::PI * t).cos();
-        self.drift[knot] + (self.drift[knot + 1] - self.drift[knot]) * t
-    }
-
-    /// Cell coordinate of every pixel centre.
-    pub(super) fn coordinates(&self, places: usize) -> Vec<f32> {
+    /// Cell coordinate of every pixel centre of the line.
+    pub(super) fn coordinates(&self, line: &Line) -> Vec<f32> {
+        let places = line.signal.places;
         let half = places as f32 / 2.0;
-        (0..places)
-            .map(|x| {
-                let at = x as f32 + 0.5;
-                (at - half) / self.pitch_px + self.middle + self.drift_at(at / places as f32)
-            })
-            .collect()
+        let mut coordinates: Vec<f32> =
+            (0..places).map(|x| (x as f32 + 0.5 - half) / self.pitch_px + self.middle).collect();
+        if self.drift.len() == KNOTS {
+            for (at, (knot, share)) in coordinates.iter_mut().zip(&line.ramps) {
+                *at += self.drift[*knot] + (self.drift[knot + 1] - self.drift[*knot]) * share;
+            }
+        }
+        coordinates
     }
 
     /// What a lattice with this spread leaves unexplained, a mean square over all values.
     pub(super) fn residual(&self, line: &Line, footprint: &Footprint) -> f64 {
-        let mut coordinates = self.coordinates(line.signal.places);
+        let mut coordinates = self.coordinates(line);
         let lowest = coordinates.iter().copied().fold(f32::INFINITY, f32::min).floor();
         let highest = coordinates.iter().copied().fold(f32::NEG_INFINITY, f32::max).floor();
         coordinates.iter_mut().for_each(|at| *at -= lowest);
         let cells = (highest - lowest).clamp(0.0, 1e5) as usize + 1;
         let spread = Spread::new(&coordinates, cells, footprint);
         let left = (line.energy - spread.explained(&line.signal)).max(0.0);
-        left / line.signal.values.len().max(1) as f64
+        left / line.signal.count() as f64
     }
 }
 
@@ -73,6 +66,9 @@ impl Lattice {
 pub(super) struct Line {
     pub(super) signal: Signal,
     pub(super) energy: f64,
+    /// For every place the knot of the drift curve before it and the next one's share. Half a cosine between knots is
+    /// smooth and keeps the curve monotone.
+    ramps: Vec<(usize, f32)>,
 }
 
 impl Line {
@@ -80,7 +76,13 @@ impl Line {
         let mut signal = planes.lines(along);
         signal.center();
         let energy = signal.energy();
-        Self { signal, energy }
+        let ramp = |x: usize| {
+            let place = (x as f32 + 0.5) / signal.places as f32 * (KNOTS - 1) as f32;
+            let knot = (place as usize).min(KNOTS - 2);
+            (knot, 0.5 - 0.5 * (std::f32::consts::PI * (place - knot as f32)).cos())
+        };
+        let ramps = (0..signal.places).map(ramp).collect();
+        Self { signal, energy, ramps }
     }
 
     /// Lower is better: unexplained energy, less half of what the same lattice leaves when it is moved by half a cell
@@ -88,7 +90,7 @@ impl Line {
     /// a price for every cell. All in units of one pixel's worth of a logarithm.
     pub(super) fn score(&self, residual: f64, opposite: f64, pitch_px: f32) -> f64 {
         let places = self.signal.places as f64;
-        let floor = ROUNDING + RESIDUAL_FLOOR * self.energy / self.signal.values.len().max(1) as f64;
+        let floor = ROUNDING + RESIDUAL_FLOOR * self.energy / self.signal.count() as f64;
         places * ((residual + floor).ln() - 0.5 * (opposite + floor).ln() + CELL_PRICE / f64::from(pitch_px))
     }
 }

@@ -10,6 +10,7 @@ mod invert;
 mod kernel;
 mod lattice;
 mod planes;
+mod solve;
 mod spectrum;
 
 use std::collections::HashSet;

@@ -92,16 +92,17 @@ impl Planes {
         let group = across.div_ceil(SEARCH_LINES).max(1);
         let groups = across.div_ceil(group);
         let rows = groups * self.channels.len();
-        let mut values = vec![0.0f32; places * rows];
+        let mut signal = Signal::zeros(places, rows);
+        let (stride, values) = (signal.stride, &mut signal.values);
         for (c, channel) in self.channels.iter().enumerate() {
             for (y, line) in channel.chunks_exact(self.width.max(1)).enumerate() {
                 match along {
                     Along::X => {
                         let row = c * groups + y / group;
-                        line.iter().enumerate().for_each(|(x, value)| values[x * rows + row] += value);
+                        line.iter().enumerate().for_each(|(x, value)| values[x * stride + row] += value);
                     }
                     Along::Y => {
-                        let sums = &mut values[y * rows + c * groups..y * rows + (c + 1) * groups];
+                        let sums = &mut values[y * stride + c * groups..y * stride + (c + 1) * groups];
                         for (sum, part) in sums.iter_mut().zip(line.chunks(group)) {
                             *sum += part.iter().sum::<f32>();
                         }
@@ -111,6 +112,6 @@ impl Planes {
         }
         let scale = 1.0 / group as f32;
         values.iter_mut().for_each(|value| *value *= scale);
-        Signal { values, places, rows }
+        signal
     }
 }
