@@ -6,7 +6,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::kernel::Footprint;
-use super::solve::{Explained, Rendered, Solved};
+use super::solve::{Condensed, Explained, Rendered, Solved};
 
 /// Rows are stored in groups of this many, so that vector registers hold whole ones.
 const GROUP: usize = 16;
@@ -43,7 +43,11 @@ impl Signal {
         if self.stride == self.rows {
             return self.values;
         }
-        self.values.chunks_exact(self.stride.max(1)).flat_map(|place| &place[..self.rows]).copied().collect()
+        let mut values = Vec::with_capacity(self.places * self.rows);
+        for place in self.values.chunks_exact(self.stride.max(1)) {
+            values.extend_from_slice(&place[..self.rows]);
+        }
+        values
     }
 
     /// Rows become places and places rows.
@@ -86,6 +90,15 @@ impl Signal {
             place.iter_mut().zip(&means).for_each(|(value, mean)| *value -= mean);
         }
         means
+    }
+
+    /// Fewer rows, at most `most_rows`, that say nearly the same about the places: the inner products of any two places
+    /// are kept, up to `lost_share` of the energy.
+    ///
+    /// The rows of a picture are much alike. The one with most energy left is taken for a direction, and its part taken
+    /// out of all, again and again (Gram and Schmidt, with pivots); then the directions get the weights of all rows.
+    pub(crate) fn condensed(&self, most_rows: usize, lost_share: f64) -> Self {
+        Arch::new().dispatch(Condensed { signal: self, most_rows, lost_share })
     }
 
     /// Sum of squares, in f64 by blocks: exact enough to subtract two energies, and as fast as f32.
@@ -199,6 +212,24 @@ impl WithSimd for Weights<'_> {
 mod tests {
     use super::*;
     use crate::restore::kernel::Kernel;
+
+    #[test]
+    fn condensed_rows_keep_what_places_have_in_common() {
+        // Thirty rows mixed from five patterns.
+        let pattern = |place: usize, k: usize| ((place * (k + 3)) % 17) as f32 / 17.0 - 0.5;
+        let mixed = |place: usize, row: usize| {
+            (0..5).map(|k| pattern(place, k) * (((row + 2) * (k + 7)) % 11) as f32).sum::<f32>()
+        };
+        let values: Vec<f32> = (0..80 * 30).map(|i| mixed(i / 30, i % 30)).collect();
+        let all = Signal::new(&values, 80, 30);
+        let few = all.condensed(20, 1e-6);
+        assert!(few.rows <= 6, "{}", few.rows);
+        for (a, b) in [(0, 0), (3, 40), (17, 79), (60, 61)] {
+            let (was, is) = (dot(all.at(a), all.at(b)), dot(few.at(a), few.at(b)));
+            assert!(f64::from((was - is).abs()) < 1e-3 * all.energy() / 80.0, "{a}, {b}: {was} {is}");
+        }
+        assert!((all.energy() - few.energy()).abs() < 1e-4 * all.energy());
+    }
 
     #[test]
     fn cells_come_back_from_what_they_render() {

@@ -1,5 +1,7 @@
 //! A picture as planes of numbers, and the planes as lines along one axis.
 
+use std::ops::Range;
+
 use image::RgbaImage;
 
 use super::lattice::Signal;
@@ -58,6 +60,29 @@ impl Planes {
     pub(crate) fn sample(&self) -> Self {
         let channels = self.channels.iter().skip(1).step_by(2).cloned().collect();
         Self { width: self.width, height: self.height, channels }
+    }
+
+    /// A rectangle of the picture.
+    pub(crate) fn part(&self, x: Range<usize>, y: Range<usize>) -> Self {
+        let cut = |channel: &Vec<f32>| -> Vec<f32> {
+            let rows = channel.chunks_exact(self.width.max(1)).take(y.end).skip(y.start);
+            rows.flat_map(|row| &row[x.clone()]).copied().collect()
+        };
+        Self { width: x.len(), height: y.len(), channels: self.channels.iter().map(cut).collect() }
+    }
+
+    /// How much neighbours differ in every column ([`Along::X`]) or row, over all channels.
+    pub(crate) fn activity(&self, along: Along) -> Vec<f32> {
+        let mut sums = vec![0.0f32; if along == Along::X { self.width } else { self.height }];
+        for channel in &self.channels {
+            for (y, row) in channel.chunks_exact(self.width.max(1)).enumerate() {
+                for (x, pair) in row.windows(2).enumerate() {
+                    let place = if along == Along::X { x } else { y };
+                    sums[place] += (pair[1] - pair[0]).abs();
+                }
+            }
+        }
+        sums
     }
 
     /// Mean squared distance from the mean, over all channels.

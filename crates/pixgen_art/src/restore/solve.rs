@@ -84,6 +84,75 @@ impl WithSimd for Rendered<'_> {
     }
 }
 
+/// See [`Signal::condensed`].
+pub(super) struct Condensed<'a> {
+    pub(super) signal: &'a Signal,
+    pub(super) most_rows: usize,
+    pub(super) lost_share: f64,
+}
+
+impl WithSimd for Condensed<'_> {
+    type Output = Signal;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Signal {
+        let Self { signal, most_rows, lost_share } = self;
+        let stride = signal.stride.max(1);
+        let add_scaled = |target: &mut [f32], weight: f32, source: &[f32]| {
+            target.iter_mut().zip(source).for_each(|(target, source)| *target += weight * source);
+        };
+        let mut rest = signal.values.clone();
+        let mut energies = vec![0.0f32; signal.stride];
+        for place in rest.chunks_exact(stride) {
+            energies.iter_mut().zip(place).for_each(|(energy, value)| *energy += value * value);
+        }
+        let total: f64 = energies.iter().map(|energy| f64::from(*energy)).sum();
+        let mut directions: Vec<Vec<f32>> = Vec::new();
+        let mut shares: Vec<Vec<f32>> = Vec::new();
+        while directions.len() < most_rows.min(signal.rows) {
+            let left: f64 = energies.iter().map(|energy| f64::from(*energy)).sum();
+            let pivot = energies.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+            let Some((pivot, energy)) = pivot.filter(|_| left > lost_share * total) else { break };
+            let scale = 1.0 / energy.sqrt();
+            let direction: Vec<f32> = rest.iter().skip(pivot).step_by(stride).map(|value| value * scale).collect();
+            let mut share = vec![0.0f32; signal.stride];
+            for (weight, place) in direction.iter().zip(rest.chunks_exact(stride)) {
+                add_scaled(&mut share, *weight, place);
+            }
+            energies.fill(0.0);
+            for (weight, place) in direction.iter().zip(rest.chunks_exact_mut(stride)) {
+                add_scaled(place, -weight, &share);
+                energies.iter_mut().zip(place).for_each(|(energy, value)| *energy += *value * *value);
+            }
+            directions.push(direction);
+            shares.push(share);
+        }
+        let rows = directions.len();
+        // The triangle whose product with its transpose is that of the shares: as many rows as directions, the same
+        // inner products.
+        let mut triangle = vec![0.0f64; rows * rows];
+        for i in 0..rows {
+            for j in 0..=i {
+                let known: f64 = (0..j).map(|k| triangle[i * rows + k] * triangle[j * rows + k]).sum();
+                let product = f64::from(dot(&shares[i], &shares[j]));
+                triangle[i * rows + j] = match product - known {
+                    // Never 0, because what follows is divided by it.
+                    open if i == j => open.max(1e-9 * product).max(f64::MIN_POSITIVE).sqrt(),
+                    open => open / triangle[j * rows + j],
+                };
+            }
+        }
+        let mut condensed = Signal::zeros(signal.places, rows);
+        for (i, direction) in directions.iter().enumerate() {
+            let weights: Vec<f32> = triangle[i * rows..(i + 1) * rows].iter().map(|weight| *weight as f32).collect();
+            for (part, place) in direction.iter().zip(condensed.values.chunks_exact_mut(condensed.stride)) {
+                add_scaled(place, *part, &weights);
+            }
+        }
+        condensed
+    }
+}
+
 /// One pixel of `A · cells`, `K` vectors of rows at a time from `at` on, as often as that goes.
 #[inline(always)]
 fn render<S: Simd, const K: usize>(
@@ -159,7 +228,7 @@ impl<'a, S: Simd> Rows<'a, S> {
     #[inline(always)]
     fn energy<const K: usize>(&self, at: &mut usize) -> f64 {
         let mut total = 0.0;
-        let mut cells = Vec::new();
+        let mut cells = Vec::with_capacity(self.columns.from.len());
         while *at + K <= self.vectors {
             self.forward::<K>(*at, &mut cells);
             let mut lanes = vec![0.0f64; K * S::F32_LANES];
@@ -183,7 +252,7 @@ impl<'a, S: Simd> Rows<'a, S> {
     /// `(AᵀA)⁻¹ · Aᵀ · signal`, `K` vectors of rows at a time from `at` on, put where they belong in `target`.
     #[inline(always)]
     fn solve<const K: usize>(&self, at: &mut usize, target: &mut [S::f32s]) {
-        let mut cells = Vec::new();
+        let mut cells = Vec::with_capacity(self.columns.from.len());
         while *at + K <= self.vectors {
             self.forward::<K>(*at, &mut cells);
             for i in (0..cells.len()).rev() {
@@ -221,7 +290,12 @@ impl Columns {
                 *range = (range.0.min(place), place + 1);
             }
         }
-        let mut columns = Self { from: Vec::with_capacity(spread.cells), ends: vec![0], weights: Vec::new() };
+        let mut columns = Self {
+            from: Vec::with_capacity(spread.cells),
+            ends: Vec::with_capacity(spread.cells + 1),
+            weights: Vec::with_capacity(spread.weights.len()),
+        };
+        columns.ends.push(0);
         for (from, to) in ranges {
             let from = from.min(to);
             columns.from.push(from);
