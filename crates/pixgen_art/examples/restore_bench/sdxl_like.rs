@@ -1,6 +1,6 @@
 //! Pictures as near to those of SDXL as the generator comes, through the pipeline, before and after on one sheet.
 //!
-//! No picture of a real model: a sprite of 48 to 120 pixels in the middle of 128 × 128 cells is painted at 1024 × 1024
+//! No picture of a real model: a sprite whose longer edge has 48 to 120 pixels in the middle of 128 × 128 cells is painted at 1024 × 1024
 //! pixels, 8 to a cell, with what such models are known for: colours that vary from cell to cell by up to ±7 levels, a
 //! lattice that is off by up to a quarter of a cell and wanders by as much, soft edges (linear or area, blurred by 0.15 to
 //! 0.3 cells), a painted background with a gradient or grain, noise of ±2 to ±4 levels. Then every block of 8 × 8 picture
@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use image::{RgbaImage, imageops};
 use pixgen_api::PixelArt;
-use pixgen_art::Pipeline;
 use pixgen_art::background::{BackgroundOptions, remove_background};
 use pixgen_art::restore::{GridSize, restore};
+use pixgen_art::{Pipeline, frame};
 
 use crate::degrade::{Case, Choices, Random, jittered, picture_of};
 use crate::processor_seconds;
@@ -35,6 +35,7 @@ const TINT: f32 = 3.0;
 fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
     let mut random = Random(seed.wrapping_mul(0x5DEE_CE66_D1CE_4E5B) ^ 0x5D_1E);
     let mut cases = Vec::new();
+    let mut taken = Vec::new();
     let mut tries = 0;
     while cases.len() < count && tries < 400 * count {
         tries += 1;
@@ -43,7 +44,12 @@ fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
         if width.max(height) < 48 || width.max(height) > 120 {
             continue;
         }
-        let sprite = image::open(path).unwrap().to_rgba8();
+        let sprite = frame::trim(&image::open(path).unwrap().to_rgba8());
+        let (width, height) = sprite.dimensions();
+        let folder = path.parent();
+        if width.max(height) < 48 || taken.contains(&folder) {
+            continue;
+        }
         let drawn: Vec<_> = sprite.pixels().filter(|pixel| pixel.0[3] >= 128).map(|pixel| pixel.0).collect();
         let is_cut_out = drawn.len() < (sprite.width() * sprite.height()) as usize * 9 / 10;
         if !is_cut_out || drawn.iter().collect::<HashSet<_>>().len() < 6 {
@@ -73,6 +79,8 @@ fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
         let mut case = picture_of(&path.display().to_string(), truth, &choices, &mut random);
         soften(&mut case.picture, &mut random);
         cases.push(case);
+        // One of a folder: there are many frames of one figure in each.
+        taken.push(folder);
     }
     cases
 }
