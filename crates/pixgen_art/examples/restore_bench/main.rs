@@ -276,7 +276,8 @@ fn main() {
         let mut paths = Vec::new();
         pngs(&options.folder, &mut paths);
         print_head();
-        return sdxl_like::sheet(file, &paths, options.seed, options.count, &large_task());
+        let task = pixgen_api::PixelArt { holes: true, ..large_task() };
+        return sdxl_like::sheet(file, &paths, options.seed, options.count, &task);
     }
     let cases = cases(&options);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);

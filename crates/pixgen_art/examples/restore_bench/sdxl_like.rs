@@ -35,7 +35,7 @@ const TINT: f32 = 3.0;
 fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
     let mut random = Random(seed.wrapping_mul(0x5DEE_CE66_D1CE_4E5B) ^ 0x5D_1E);
     let mut cases = Vec::new();
-    let mut taken = Vec::new();
+    let mut taken: Vec<Option<&std::path::Path>> = Vec::new();
     let mut tries = 0;
     while cases.len() < count && tries < 400 * count {
         tries += 1;
@@ -47,7 +47,7 @@ fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
         let sprite = frame::trim(&image::open(path).unwrap().to_rgba8());
         let (width, height) = sprite.dimensions();
         let folder = path.parent();
-        if width.max(height) < 48 || taken.contains(&folder) {
+        if width.max(height) < 48 || taken.iter().filter(|other| **other == folder).count() >= 2 {
             continue;
         }
         let drawn: Vec<_> = sprite.pixels().filter(|pixel| pixel.0[3] >= 128).map(|pixel| pixel.0).collect();
@@ -79,7 +79,7 @@ fn cases(paths: &[PathBuf], seed: u64, count: usize) -> Vec<Case> {
         let mut case = picture_of(&path.display().to_string(), truth, &choices, &mut random);
         soften(&mut case.picture, &mut random);
         cases.push(case);
-        // One of a folder: there are many frames of one figure in each.
+        // Two of a folder: there are many frames of one figure in each.
         taken.push(folder);
     }
     cases

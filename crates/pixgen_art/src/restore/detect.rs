@@ -62,6 +62,9 @@ const WANDER_PRICE: f64 = 90.0;
 /// Cells on the far side of a cut that are solved for with a part of a picture.
 const HIDDEN_CELLS: f32 = 2.0;
 
+/// A kernel whose rendering is this many times as wrong as the best one's is not tried again.
+const HOPELESS: f32 = 1.6;
+
 /// Blurs tried for every kernel, in cells.
 const BLURS: [f32; 5] = [0.0, 0.1, 0.2, 0.32, 0.45];
 
@@ -84,16 +87,25 @@ fn ranked_spreads(lines: &[Line; 2], lattices: &[Lattice; 2]) -> Vec<(f64, Kerne
 
 /// The kernel and blur with which the inverted cells, rendered again and clipped as a picture is, come nearest to the
 /// picture. The linear residual alone is deceived by overshoot that was cut off at black, white or full alpha.
-fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs: usize) {
+///
+/// Returns the kernels that are worth another look.
+fn spread(
+    planes: &Planes,
+    grid: &mut Grid,
+    ranked: &[(f64, Kernel, f32)],
+    (kernels, blurs): (&[Kernel], usize),
+) -> Vec<Kernel> {
     let mut tried = Vec::new();
-    for kernel in Kernel::ALL {
+    for kernel in kernels.iter().copied() {
         tried.extend(ranked.iter().copied().filter(|(_, k, _)| *k == kernel).take(blurs));
     }
     let mut best: Option<(f32, f32, Kernel, f32)> = None;
     let (part, mut window) = busiest(planes, grid);
+    let mut errors = Vec::with_capacity(tried.len());
     for (_, kernel, blur) in tried {
         (window.kernel, window.blur_cells, window.noise) = (kernel, blur, grid.noise);
         let error = Inversion::new(&part, &window).error(&part);
+        errors.push((kernel, error));
         // Errors below rounding are equal, and of equals the sharper picture is the likelier.
         let score = (error * error + FINE_ERROR * FINE_ERROR) * (1.0 + BLUR_PRICE * blur);
         if best.is_none_or(|(least, ..)| score < least) {
@@ -103,6 +115,8 @@ fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs
     if let Some((_, error, kernel, blur)) = best {
         (grid.kernel, grid.blur_cells, grid.noise) = (kernel, blur, error);
     }
+    let hopeless = HOPELESS * grid.noise.max(FINE_ERROR);
+    errors.into_iter().filter(|(_, error)| *error < hopeless).map(|(kernel, _)| kernel).collect()
 }
 
 /// The part of a picture where most happens, at most [`WINDOW_CELLS`] wide and high, and its grid: kernel and blur are
@@ -213,14 +227,14 @@ fn finish(
     let axes = |lattices: &[Lattice; 2]| [0, 1].map(|axis| axis_of(&lattices[axis], &lines[axis], sizes[axis]));
     let [x, y] = axes(&lattices);
     let mut grid = Grid { x, y, kernel: Kernel::Area, blur_cells: 0.0, noise: 0.0, confidence: 0.0 };
-    let ranked = ranked_spreads(lines, &lattices);
-    spread(sample, &mut grid, &ranked, 1);
-    let spreads = [0, 1].map(|axis| Footprint::new(grid.kernel, grid.blur_cells, lattices[axis].pitch_px));
     let few = [0, 1].map(|axis: usize| lines[axis].condensed(FIT_ROWS));
+    let ranked = ranked_spreads(&few, &lattices);
+    let kernels = spread(sample, &mut grid, &ranked, (&Kernel::ALL, 1));
+    let spreads = [0, 1].map(|axis| Footprint::new(grid.kernel, grid.blur_cells, lattices[axis].pitch_px));
     let lattices = settle(&few, &lattices, &spreads, known);
     [grid.x, grid.y] = axes(&lattices);
-    let ranked = ranked_spreads(lines, &lattices);
-    spread(sample, &mut grid, &ranked, 2);
+    let ranked = ranked_spreads(&few, &lattices);
+    spread(sample, &mut grid, &ranked, (&kernels, 2));
     (grid, lattices)
 }
 
