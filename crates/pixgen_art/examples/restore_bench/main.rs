@@ -24,7 +24,7 @@ use std::time::Instant;
 use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
 use large_task::large_task;
-use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_art::background::{BackgroundOptions, despill, remove_background};
 use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
 use pixgen_art::{Pipeline, outline, reduce_colors, scale};
 use pngs::pngs;
@@ -240,6 +240,12 @@ fn large_picture(python: Option<&str>) {
     }
 }
 
+/// The sprite without its background and its tint on the rim, as the pipeline cuts sprites out.
+fn cut_out(sprite: RgbaImage) -> RgbaImage {
+    let cut = remove_background(&sprite, &BackgroundOptions::default());
+    if cut == sprite { cut } else { despill(&sprite, &cut) }
+}
+
 /// Draws every case before and after, side by side.
 fn sheet(file: &str, cases: &[Case]) {
     const EDGE: u32 = 64;
@@ -255,7 +261,7 @@ fn sheet(file: &str, cases: &[Case]) {
         let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
         let sprite = restore(&case.picture, GridSize::Unknown).unwrap();
         let after = match case.background {
-            Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
+            Some(_) => cut_out(sprite),
             None => sprite,
         };
         imageops::overlay(&mut sheet, &fit(&case.picture, imageops::FilterType::Triangle), x.into(), y.into());
@@ -298,7 +304,6 @@ fn main() {
         let (width, height) = case.truth.dimensions();
         GridSize::Cells { width, height }
     };
-    let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
     let found = run(false, &|case| restore(&case.picture, GridSize::Unknown).unwrap());
     report("pixgen_art, unknown scale", &found);
     let is_odd = |case: &Case| [case.truth.width(), case.truth.height()].iter().any(|edge| !edge.is_multiple_of(8));
@@ -308,9 +313,9 @@ fn main() {
     }
     let told = run(false, &|case| restore(&case.picture, given(case)).unwrap());
     report("pixgen_art, size given", &told);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown).unwrap()));
+    let cut = run(true, &|case| cut_out(restore(&case.picture, GridSize::Unknown).unwrap()));
     report("pixgen_art, unknown scale, background removed", &cut);
-    let cut_told = run(true, &|case| cut_out(&restore(&case.picture, given(case)).unwrap()));
+    let cut_told = run(true, &|case| cut_out(restore(&case.picture, given(case)).unwrap()));
     report("pixgen_art, size given, background removed", &cut_told);
     let whole = run(false, &|case| {
         let (width, height) = case.truth.dimensions();
