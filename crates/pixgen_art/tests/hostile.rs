@@ -1,4 +1,4 @@
-//! Any options on any small picture: no panic, and what is promised of every sprite holds.
+//! Any options on any small picture: no panic, and what is promised of every sprite holds. `PROPTEST_CASES` says how many.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -86,8 +86,12 @@ fn picture(random: &mut Random) -> RgbaImage {
     })
 }
 
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(1500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
     fn promises_hold_for_any_options(seed in any::<u64>()) {
