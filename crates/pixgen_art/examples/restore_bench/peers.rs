@@ -68,17 +68,17 @@ impl Own<'_> {
             (false, true) => self.cut,
             (true, true) => self.cut_told,
         };
-        let both: Vec<_> = own.iter().zip(rows).filter(|((own, _), (other, _))| own.exact && other.exact).collect();
-        let share = |value: &dyn Fn(&(&(Score, f64), &(Score, f64))) -> f32| {
-            100.0 * both.iter().map(value).sum::<f32>() / both.len().max(1) as f32
-        };
+        let pairs = own.iter().zip(rows).map(|((own, _), (other, _))| [*own, *other]);
+        let both: Vec<[Score; 2]> = pairs.filter(|pair| pair.iter().all(|score| score.exact)).collect();
+        let share =
+            |value: &dyn Fn(&[Score; 2]) -> f32| 100.0 * both.iter().map(value).sum::<f32>() / both.len().max(1) as f32;
         format!(
             "| {name} | {} | {:.1} | {:.1} | {:.1} | {:.1} |",
             both.len(),
-            share(&|(own, _)| own.0.all),
-            share(&|(_, other)| other.0.all),
-            share(&|(own, _)| own.0.drawn),
-            share(&|(_, other)| other.0.drawn)
+            share(&|[own, _]| own.all),
+            share(&|[_, other]| other.all),
+            share(&|[own, _]| own.drawn),
+            share(&|[_, other]| other.drawn)
         )
     }
 }

@@ -117,9 +117,9 @@ fn soften(picture: &mut RgbaImage, random: &mut Random) {
                         *value = (0..EDGE).map(|from| faded[x][from] * seen(from)).sum();
                     }
                 }
-                for y in 0..EDGE {
+                for (y, shares) in faded.iter().enumerate() {
                     for x in 0..EDGE {
-                        let value: f32 = (0..EDGE).map(|from| faded[y][from] * across[from][x]).sum();
+                        let value: f32 = shares.iter().zip(&across).map(|(share, row)| share * row[x]).sum();
                         let (x, y) = at(x, y);
                         picture.get_pixel_mut(x, y).0[channel] = (value + tint).round().clamp(0.0, 255.0) as u8;
                     }
