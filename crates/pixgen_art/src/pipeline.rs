@@ -27,8 +27,10 @@ use crate::{merge_noise, scale};
 /// Orphans that differ from all their neighbours by more than this stay: eyes and sparkles.
 const KEEP_ORPHAN_DELTA_E: f32 = 0.2;
 
-/// Rounds of all steps behind the scaling at most. Two are the rule, the second to see that nothing changes any more.
-const MAX_ROUNDS: usize = 12;
+/// Rounds of all steps behind the scaling at most, and four more for every pixel of the longest edge. Two are the rule,
+/// the second to see that nothing changes any more; a thin figure that is mirrored, outlined and anchored may grow by a
+/// pixel each.
+const MAX_ROUNDS: u32 = 64;
 
 /// What a run of the pipeline gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,14 +82,38 @@ impl Pipeline {
         let pictures = pictures.into_iter();
         let mut images: Vec<RgbaImage> =
             clock.time("scale", || pictures.map(|picture| self.scaled(picture)).collect::<Result<_, _>>())?;
-        for _ in 0..MAX_ROUNDS {
+        self.settle(&mut images, &mut clock);
+        Ok(Finished { images, steps: clock.steps })
+    }
+
+    /// Every step behind the scaling, until nothing changes any more.
+    ///
+    /// Options that undo each other (an outline taken off, and transparent pixels filled because the background stays)
+    /// may go round and round instead. Then it is the least of the images they pass through, byte by byte, so that the
+    /// same comes out whichever of them is given (Brent's way of finding a cycle: its start is put further and further).
+    fn settle(&self, images: &mut Vec<RgbaImage>, clock: &mut Clock) {
+        let longest = images.iter().map(|image| image.width().max(image.height())).max().unwrap_or(0);
+        let (mut start, mut least) = (images.clone(), images.clone());
+        let (mut steps, mut length) = (0u32, 1u32);
+        for _ in 0..MAX_ROUNDS.saturating_add(longest.saturating_mul(4)) {
             let before = images.clone();
-            self.finish(&mut images, &mut clock);
-            if images == before {
-                break;
+            self.finish(images, clock);
+            if *images == before {
+                return;
+            }
+            if images.iter().map(|image| image.as_raw()).lt(least.iter().map(|image| image.as_raw())) {
+                least.clone_from(images);
+            }
+            if *images == start {
+                *images = least;
+                return;
+            }
+            steps += 1;
+            if steps == length {
+                (start, least) = (images.clone(), images.clone());
+                (steps, length) = (0, length.saturating_mul(2));
             }
         }
-        Ok(Finished { images, steps: clock.steps })
     }
 
     /// Every step behind the scaling, once. The order matters: alpha is decided before colours are counted, so that

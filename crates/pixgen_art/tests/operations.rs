@@ -8,7 +8,9 @@ use std::path::Path;
 use common::{Random, golden, with_noise};
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgba, RgbaImage};
-use pixgen_api::{Dither, HexColor, OutlineEdit, OutlineSide, Symmetry};
+use pixgen_api::{
+    Anchor, Background, Dither, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
+};
 use pixgen_art::alpha::{OPAQUE_FROM, binary_alpha};
 use pixgen_art::background::{BackgroundOptions, despill, remove_background};
 use pixgen_art::clean::{edit_outline, smooth_jaggies, symmetric};
@@ -18,7 +20,7 @@ use pixgen_art::outline::remove_orphans;
 use pixgen_art::palette::{Classic, swap_palette};
 use pixgen_art::restore::{GridSize, restore};
 use pixgen_art::transform::{mirror, rotate, scale2x};
-use pixgen_art::{ArtError, Palette, merge_noise, scale};
+use pixgen_art::{ArtError, Palette, Pipeline, frame, merge_noise, scale};
 
 /// A sprite of `tests/input`.
 fn sprite(name: &str) -> RgbaImage {
@@ -256,6 +258,59 @@ fn a_swap_changes_what_it_names_and_nothing_else() {
     assert_eq!(error, ArtError::SwapLengths { from: 2, to: 1 });
     assert!(error.to_string().contains('2') && error.to_string().contains('1'), "{error}");
     assert_eq!(swap_palette(&RgbaImage::new(0, 0), &[red], &[blue]).unwrap().dimensions(), (0, 0));
+}
+
+#[test]
+fn trimmed_and_padded() {
+    let potion = sprite("potion");
+    let framed = frame::pad(&potion, 5).unwrap();
+    golden::check("frame/padded_5", &framed);
+    golden::check("frame/trimmed", &frame::trim(&framed));
+    golden::check("frame/trimmed_padded_1", &frame::pad(&frame::trim(&framed), 1).unwrap());
+    golden::check("frame/feet", &frame::anchored(&framed, Anchor::Feet));
+    golden::check("frame/center", &frame::anchored(&framed, Anchor::Center));
+}
+
+/// The ball, and in the upper left corner a square that moves by `step`; what is not under it stays.
+fn frame_of_motion(step: u32) -> RgbaImage {
+    let mut picture = ball();
+    for (x, y) in (0..6).flat_map(|x| (0..6).map(move |y| (x, y))) {
+        picture.put_pixel(1 + step + x, 2 + y, Rgba([90 + 8 * x as u8, 200, 70 + 9 * y as u8, 255]));
+    }
+    picture
+}
+
+#[test]
+fn what_does_not_move_keeps_its_pattern_from_frame_to_frame() {
+    let frames: Vec<RgbaImage> = (0..4).map(|step| frame_of_motion(3 * step)).collect();
+    let is_still = |x: u32, y: u32| y >= 8 || x >= 16;
+    let ordered = [Dither::Bayer2, Dither::Bayer4, Dither::Bayer8, Dither::BlueNoise];
+    // The palette given, and one made of all frames together: of each frame's own colours it would differ.
+    for palette in [PaletteSource::Named("pico-8".to_owned()), PaletteSource::Own] {
+        for kind in ordered {
+            let colors = (palette == PaletteSource::Own).then_some(6);
+            let scale = Scale::Factor(1.0);
+            let options = PixelArt {
+                palette: palette.clone(),
+                colors,
+                dither: kind,
+                scale,
+                background: Background::Keep,
+                ..PixelArt::default()
+            };
+            let images = Pipeline::new(&options).unwrap().run_jointly(&frames).unwrap().images;
+            assert!(images[0] != images[1], "{kind:?}: the square does move");
+            for (number, image) in images.iter().enumerate().skip(1) {
+                let differing = image
+                    .enumerate_pixels()
+                    .filter(|(x, y, pixel)| is_still(*x, *y) && *pixel != images[0].get_pixel(*x, *y))
+                    .count();
+                assert_eq!(differing, 0, "{kind:?} with {palette:?}, frame {number}");
+            }
+            let flat = Pipeline::new(&PixelArt { dither: Dither::None, ..options }).unwrap();
+            assert!(flat.run_jointly(&frames).unwrap().images != images, "{kind:?} does dither");
+        }
+    }
 }
 
 #[test]

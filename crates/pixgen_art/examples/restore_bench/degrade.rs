@@ -60,40 +60,88 @@ pub struct Case {
 
 const KERNELS: [&str; 5] = ["nearest", "area", "linear", "cubic", "lanczos"];
 
+/// Everything that is chosen for a picture.
+pub struct Choices {
+    /// The sprite with its colours moved.
+    pub cells: RgbaImage,
+    /// Whether a background is painted.
+    pub paint: bool,
+    /// Picture pixels to a cell, along each axis.
+    pub scale: (f32, f32),
+    pub kernel: &'static str,
+    /// Of the lattice, in cells.
+    pub offset: (f32, f32),
+    /// How far cells wander, in cells.
+    pub drift: f32,
+    pub drift_phase: (f32, f32),
+    /// Standard deviation, in cells.
+    pub blur: f32,
+    /// Levels.
+    pub noise: f32,
+    pub jpeg: Option<u8>,
+    /// Whether chroma is halved.
+    pub halved: bool,
+}
+
+impl Choices {
+    fn drawn(truth: &RgbaImage, random: &mut Random) -> Self {
+        let (width, height) = truth.dimensions();
+        let jitter = random.between(0.0, 5.0);
+        let cells = jittered(truth, jitter, random);
+        let paint = has_alpha(truth) && random.chance(0.6);
+        let longest = width.max(height) as f32;
+        let mut scale = (random.between(3f32.ln(), 16f32.ln())).exp().min(768.0 / longest).max(3.0);
+        if random.chance(0.2) {
+            scale = scale.round();
+        }
+        let ratio = if random.chance(0.5) { random.between(0.88, 1.12) } else { 1.0 };
+        let kernel = KERNELS[random.below(5)];
+        let shifted = random.chance(0.7);
+        let offset = if shifted { (random.between(-0.4, 0.4), random.between(-0.4, 0.4)) } else { (0.0, 0.0) };
+        let drift = if random.chance(0.3) { random.between(0.08, 0.25) } else { 0.0 };
+        let drift_phase = (random.between(0.0, TAU), random.between(0.0, TAU));
+        let blur = if random.chance(0.5) { random.between(0.1, 0.35) } else { 0.0 };
+        let noise = if random.chance(0.6) { random.between(1.0, 6.0) } else { 0.0 };
+        let jpeg = random.chance(0.5).then(|| random.between(60.0, 95.0) as u8);
+        let halved = random.chance(0.5);
+        let scale = (scale, (scale * ratio).max(3.0));
+        Self { cells, paint, scale, kernel, offset, drift, drift_phase, blur, noise, jpeg, halved }
+    }
+}
+
+/// Every drawn cell moved by up to `levels` a channel.
+pub fn jittered(sprite: &RgbaImage, levels: f32, random: &mut Random) -> RgbaImage {
+    let mut cells = sprite.clone();
+    for pixel in cells.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
+        for channel in &mut pixel.0[..3] {
+            *channel = (f32::from(*channel) + random.between(-levels, levels)).round().clamp(0.0, 255.0) as u8;
+        }
+    }
+    cells
+}
+
+fn has_alpha(sprite: &RgbaImage) -> bool {
+    sprite.pixels().any(|pixel| pixel.0[3] == 0)
+}
+
 /// Makes the picture of a sprite.
 pub fn degrade(name: &str, sprite: &RgbaImage, random: &mut Random) -> Case {
     let truth = RgbaImage::from_fn(sprite.width(), sprite.height(), |x, y| {
         let [r, g, b, a] = sprite.get_pixel(x, y).0;
         if a >= 128 { Rgba([r, g, b, 255]) } else { Rgba([0; 4]) }
     });
+    let choices = Choices::drawn(&truth, random);
+    picture_of(name, truth, &choices, random)
+}
+
+/// Makes the picture of a sprite, whose alpha is 0 or 255, by `choices`.
+pub fn picture_of(name: &str, truth: RgbaImage, choices: &Choices, random: &mut Random) -> Case {
+    let Choices { cells, scale: (sx, sy), kernel, offset, drift, drift_phase, blur, noise, jpeg, halved, .. } = choices;
+    let (sx, sy, drift, drift_phase, blur, noise) = (*sx, *sy, *drift, *drift_phase, *blur, *noise);
     let (width, height) = truth.dimensions();
-    let jitter = random.between(0.0, 5.0);
-    let mut cells = truth.clone();
-    for pixel in cells.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
-        for channel in &mut pixel.0[..3] {
-            *channel = (f32::from(*channel) + random.between(-jitter, jitter)).round().clamp(0.0, 255.0) as u8;
-        }
-    }
-    let has_alpha = truth.pixels().any(|pixel| pixel.0[3] == 0);
-    let paint = has_alpha && random.chance(0.6);
-    let longest = width.max(height) as f32;
-    let mut scale = (random.between(3f32.ln(), 16f32.ln())).exp().min(768.0 / longest).max(3.0);
-    if random.chance(0.2) {
-        scale = scale.round();
-    }
-    let ratio = if random.chance(0.5) { random.between(0.88, 1.12) } else { 1.0 };
-    let (sx, sy) = (scale, (scale * ratio).max(3.0));
+    let has_alpha = has_alpha(&truth);
     let size = ((width as f32 * sx).round() as u32, (height as f32 * sy).round() as u32);
-    let kernel = KERNELS[random.below(5)];
-    let shifted = random.chance(0.7);
-    let offset = if shifted { (random.between(-0.4, 0.4), random.between(-0.4, 0.4)) } else { (0.0, 0.0) };
-    let drift = if random.chance(0.3) { random.between(0.08, 0.25) } else { 0.0 };
-    let drift_phase = (random.between(0.0, TAU), random.between(0.0, TAU));
-    let blur = if random.chance(0.5) { random.between(0.1, 0.35) } else { 0.0 };
-    let noise = if random.chance(0.6) { random.between(1.0, 6.0) } else { 0.0 };
-    let jpeg = random.chance(0.5).then(|| random.between(60.0, 95.0) as u8);
-    let halved = random.chance(0.5);
-    let background = paint.then(|| Background::new(&truth, random));
+    let background = choices.paint.then(|| Background::new(&truth, random));
 
     // Cells beyond the edge: nothing or background around a cut-out, the edge itself around a tile.
     let cell = |x: i32, y: i32| -> [f32; 4] {
@@ -147,10 +195,10 @@ pub fn degrade(name: &str, sprite: &RgbaImage, random: &mut Random) -> Case {
         }
         pixel.0 = color.map(|value| value.round().clamp(0.0, 255.0) as u8);
     }
-    let opaque = !has_alpha || paint;
+    let opaque = !has_alpha || choices.paint;
     let jpeg = jpeg.filter(|_| opaque);
     if let Some(quality) = jpeg {
-        picture = through_jpeg(&picture, quality, halved);
+        picture = through_jpeg(&picture, quality, *halved);
     }
     let background = background.map(|painted| {
         let mut quiet = Random(0);

@@ -1,12 +1,12 @@
 //! How well fake pixel art is restored, by this crate and by others on the same pictures.
 //!
 //! `cargo run --release -p pixgen_art --features bench --example restore_bench -- [FOLDER] [--seed N] [--count N] [--python PYTHON] [--sheet FILE] [--list] [--large]`
-//! or `… -- [FOLDER] --pass-through`
+//! or `… -- [FOLDER] --pass-through` or `… -- [FOLDER] --sdxl FILE`
 //!
 //! FOLDER holds sprites (PNG, searched through); without it the sprites of the repository's `assets/` are used. With
 //! `--python`, `peers.py` beside this file runs the tools it can import (unfake, proper-pixel-art, Pillow). `--pass-through` counts the
 //! sprites of the folder that are taken for what they are: pixel art at scale 1. `--large` only times a picture of 1024² pixels,
-//! with `--python` beside the other tools.
+//! with `--python` beside the other tools. `--sdxl` draws pictures as of SDXL and what the pipeline makes of them (see `sdxl_like.rs`).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
 
 mod degrade;
@@ -16,6 +16,7 @@ mod peers;
 #[path = "../common/pngs.rs"]
 mod pngs;
 mod score;
+mod sdxl_like;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,7 +24,7 @@ use std::time::Instant;
 use degrade::{Case, Random, degrade};
 use image::{RgbaImage, imageops};
 use large_task::large_task;
-use pixgen_art::background::{BackgroundOptions, remove_background};
+use pixgen_art::background::{BackgroundOptions, despill, remove_background};
 use pixgen_art::restore::{Grid, GridSize, restore, sprite_of};
 use pixgen_art::{Pipeline, outline, reduce_colors, scale};
 use pngs::pngs;
@@ -38,6 +39,7 @@ struct Options {
     large: bool,
     python: Option<String>,
     sheet: Option<String>,
+    sdxl: Option<String>,
 }
 
 fn options() -> Options {
@@ -51,6 +53,7 @@ fn options() -> Options {
         large: false,
         python: None,
         sheet: None,
+        sdxl: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -59,6 +62,7 @@ fn options() -> Options {
             "--seed" => options.seed = value().parse().unwrap(),
             "--count" => options.count = value().parse().unwrap(),
             "--sheet" => options.sheet = Some(value()),
+            "--sdxl" => options.sdxl = Some(value()),
             "--python" => options.python = Some(value()),
             "--list" => options.list = true,
             "--large" => options.large = true,
@@ -103,6 +107,14 @@ fn processor_seconds() -> f64 {
         Some(nanoseconds) => nanoseconds / 1e9,
         None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64(),
     }
+}
+
+/// The head of the table that [`report`] fills.
+fn print_head() {
+    println!(
+        "| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s, mean | s, median |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
 }
 
 /// Scores of one tool over all cases.
@@ -228,6 +240,12 @@ fn large_picture(python: Option<&str>) {
     }
 }
 
+/// The sprite without its background and its tint on the rim, as the pipeline cuts sprites out.
+fn cut_out(sprite: RgbaImage) -> RgbaImage {
+    let cut = remove_background(&sprite, &BackgroundOptions::default());
+    if cut == sprite { cut } else { despill(&sprite, &cut) }
+}
+
 /// Draws every case before and after, side by side.
 fn sheet(file: &str, cases: &[Case]) {
     const EDGE: u32 = 64;
@@ -243,7 +261,7 @@ fn sheet(file: &str, cases: &[Case]) {
         let (x, y) = (index as u32 % COLUMNS * (2 * EDGE + 12) + 2, index as u32 / COLUMNS * (EDGE + 8) + 4);
         let sprite = restore(&case.picture, GridSize::Unknown).unwrap();
         let after = match case.background {
-            Some(_) => remove_background(&sprite, &BackgroundOptions::default()),
+            Some(_) => cut_out(sprite),
             None => sprite,
         };
         imageops::overlay(&mut sheet, &fit(&case.picture, imageops::FilterType::Triangle), x.into(), y.into());
@@ -260,12 +278,16 @@ fn main() {
     if options.large {
         return large_picture(options.python.as_deref());
     }
+    if let Some(file) = &options.sdxl {
+        let mut paths = Vec::new();
+        pngs(&options.folder, &mut paths);
+        print_head();
+        let task = pixgen_api::PixelArt { holes: true, ..large_task() };
+        return sdxl_like::sheet(file, &paths, options.seed, options.count, &task);
+    }
     let cases = cases(&options);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
-    println!(
-        "| tool | exact | ±1 | right | right, drawn | right, size exact | alpha | IoU | colours | s, mean | s, median |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    print_head();
     let run = |cut: bool, tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {
         cases
             .iter()
@@ -282,7 +304,6 @@ fn main() {
         let (width, height) = case.truth.dimensions();
         GridSize::Cells { width, height }
     };
-    let cut_out = |sprite: &RgbaImage| remove_background(sprite, &BackgroundOptions::default());
     let found = run(false, &|case| restore(&case.picture, GridSize::Unknown).unwrap());
     report("pixgen_art, unknown scale", &found);
     let is_odd = |case: &Case| [case.truth.width(), case.truth.height()].iter().any(|edge| !edge.is_multiple_of(8));
@@ -292,10 +313,10 @@ fn main() {
     }
     let told = run(false, &|case| restore(&case.picture, given(case)).unwrap());
     report("pixgen_art, size given", &told);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, GridSize::Unknown).unwrap()));
+    let cut = run(true, &|case| cut_out(restore(&case.picture, GridSize::Unknown).unwrap()));
     report("pixgen_art, unknown scale, background removed", &cut);
-    let cut = run(true, &|case| cut_out(&restore(&case.picture, given(case)).unwrap()));
-    report("pixgen_art, size given, background removed", &cut);
+    let cut_told = run(true, &|case| cut_out(restore(&case.picture, given(case)).unwrap()));
+    report("pixgen_art, size given, background removed", &cut_told);
     let whole = run(false, &|case| {
         let (width, height) = case.truth.dimensions();
         imageops::resize(&case.picture, width, height, imageops::FilterType::Nearest)
@@ -305,7 +326,7 @@ fn main() {
         sheet(file, &cases);
     }
     if let Some(python) = &options.python {
-        peers::peers(python, &cases);
+        peers::peers(python, &cases, &peers::Own { found: &found, told: &told, cut: &cut, cut_told: &cut_told });
     }
     if options.list {
         for ((case, (found, _)), (told, _)) in cases.iter().zip(&found).zip(&told) {

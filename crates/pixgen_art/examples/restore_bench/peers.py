@@ -84,9 +84,9 @@ with open(folder / "peers.txt", "w") as report:
                 start = time.process_time()
                 try:
                     result = tool(folder / f"{number}.png", (int(width), int(height)), cut)
-                except Exception as error:  # a tool that fails has no result
+                    seconds = time.process_time() - start
+                    result.convert("RGBA").save(folder / f"{name}-{number}-{int(cut)}.png")
+                except Exception as error:  # a tool that fails or gives an empty image has no result
                     print(name, number, repr(error)[:200], file=sys.stderr)
                     continue
-                seconds = time.process_time() - start
-                result.convert("RGBA").save(folder / f"{name}-{number}-{int(cut)}.png")
                 print("time", name, number, int(cut), f"{seconds:.4f}", file=report)

@@ -48,8 +48,44 @@ pub fn large(python: &str, folder: &Path, size: (u32, u32), own_seconds: f64) {
     }
 }
 
+/// What this crate made of the same pictures, to compare with: with the size found and told; the same of those pictures
+/// whose background was to be removed.
+pub struct Own<'a> {
+    pub found: &'a [(Score, f64)],
+    pub told: &'a [(Score, f64)],
+    pub cut: &'a [(Score, f64)],
+    pub cut_told: &'a [(Score, f64)],
+}
+
+impl Own<'_> {
+    /// A line with the share of right cells, ours and theirs, over the pictures whose size both have exactly: each tool
+    /// alone is measured over the pictures that it finds, which are the plainer ones the fewer it finds.
+    fn beside(&self, name: &str, is_cut: bool, rows: &[(Score, f64)]) -> String {
+        let is_told = name.contains("given");
+        let own = match (is_told, is_cut) {
+            (false, false) => self.found,
+            (true, false) => self.told,
+            (false, true) => self.cut,
+            (true, true) => self.cut_told,
+        };
+        let pairs = own.iter().zip(rows).map(|((own, _), (other, _))| [*own, *other]);
+        let both: Vec<[Score; 2]> = pairs.filter(|pair| pair.iter().all(|score| score.exact)).collect();
+        let share =
+            |value: &dyn Fn(&[Score; 2]) -> f32| 100.0 * both.iter().map(value).sum::<f32>() / both.len().max(1) as f32;
+        format!(
+            "| {name} | {} | {:.1} | {:.1} | {:.1} | {:.1} |",
+            both.len(),
+            share(&|[own, _]| own.all),
+            share(&|[_, other]| other.all),
+            share(&|[own, _]| own.drawn),
+            share(&|[_, other]| other.drawn)
+        )
+    }
+}
+
 /// Runs `peers.py` on the same pictures and scores what it wrote.
-pub fn peers(python: &str, cases: &[Case]) {
+pub fn peers(python: &str, cases: &[Case], own: &Own) {
+    let mut beside = Vec::new();
     let folder = empty_folder();
     let mut list = String::new();
     for (number, case) in cases.iter().enumerate() {
@@ -79,7 +115,9 @@ pub fn peers(python: &str, cases: &[Case]) {
             }
             if !rows.iter().all(failed) {
                 let what = if cut == "1" { ", background removed" } else { "" };
-                report(&format!("{} {}{what}", version[1].replace('_', " "), version[2]), &rows);
+                let name = format!("{} {}{what}", version[1].replace('_', " "), version[2]);
+                report(&name, &rows);
+                beside.push(own.beside(&name, cut == "1", &rows));
                 match rows.iter().filter(|row| failed(row)).count() {
                     0 => {}
                     count => println!("(no result for {count} pictures: they count as not recovered)"),
@@ -87,4 +125,9 @@ pub fn peers(python: &str, cases: &[Case]) {
             }
         }
     }
+    println!("\nWhere both have the exact size: per cent of cells right, ours beside theirs");
+    println!(
+        "\n| tool | pictures | all, ours | all, theirs | drawn, ours | drawn, theirs |\n|---|---|---|---|---|---|"
+    );
+    beside.iter().for_each(|line| println!("{line}"));
 }

@@ -36,10 +36,10 @@ pub fn detect(bytes: &[u8]) {
     }
 }
 
-/// A picture of up to 20×20 px: three bytes of size and question, the rest repeated as its pixels.
+/// A picture of up to 12×12 px (small, so that there are many): three bytes of size and question, the rest repeated as its pixels.
 pub fn picture(bytes: &[u8]) {
     let [width, height, question, rest @ ..] = bytes else { return };
-    let (width, height) = (u32::from(width % 21), u32::from(height % 21));
+    let (width, height) = (u32::from(width % 13), u32::from(height % 13));
     let mut source = rest.iter().copied().cycle();
     let mut next = || source.next().unwrap_or(question.wrapping_mul(31));
     let picture = image::RgbaImage::from_fn(width, height, |_, _| image::Rgba([next(), next(), next(), next() | 0xC0]));

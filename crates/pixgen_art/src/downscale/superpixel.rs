@@ -47,7 +47,7 @@ pub fn content_adaptive(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> 
     let cells = cells.within(image);
     let (columns, rows) = cells.dimensions();
     let labs = labs(image);
-    let places = [places(cells.columns()), places(cells.rows())];
+    let places = [places(cells.columns(), image.width()), places(cells.rows(), image.height())];
     let width = image.width() as usize;
     let mut owners: Vec<u32> = Vec::with_capacity(labs.len());
     for (_, row) in &places[1] {
@@ -96,15 +96,19 @@ pub fn content_adaptive(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> 
     })
 }
 
-/// Where every pixel lies, in cells, and the cell it lies in.
-fn places(ranges: &[std::ops::Range<u32>]) -> Vec<(f32, u32)> {
-    let mut places = Vec::new();
-    for (cell, range) in ranges.iter().enumerate() {
-        let edge = range.len() as f32;
-        let within = |at: u32| cell as f32 + ((at - range.start) as f32 + 0.5) / edge;
-        places.extend(range.clone().map(|at| (within(at), cell as u32)));
-    }
-    places
+/// Where each of `pixels` pixels lies, in cells, and the cell it lies in. Cells of a grid that was found may begin inside
+/// the picture, end before it does, or share a pixel: a pixel belongs to the first cell that ends behind it.
+fn places(ranges: &[std::ops::Range<u32>], pixels: u32) -> Vec<(f32, u32)> {
+    let last = ranges.len().saturating_sub(1);
+    (0..pixels)
+        .map(|at| {
+            let cell = ranges.partition_point(|range| range.end <= at).min(last);
+            let within = ranges.get(cell).map_or(0.5, |range| {
+                ((f64::from(at) + 0.5 - f64::from(range.start)) / range.len().max(1) as f64).clamp(0.0, 1.0) as f32
+            });
+            (cell as f32 + within, cell as u32)
+        })
+        .collect()
 }
 
 /// How far a pixel lies from a superpixel, squared.

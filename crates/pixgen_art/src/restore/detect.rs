@@ -4,7 +4,9 @@
 //! explain is the residual. Finer lattices always explain a little more, so each cell costs (as in Akaike's criterion,
 //! with a price for correlated noise). Both axes are decided together: pixels are seldom far from square.
 
-use super::fit::{Fit, Lattice, Line, RESIDUAL_FLOOR, ROUNDING, bend, fit, probe, refine};
+use std::ops::Range;
+
+use super::fit::{Fit, LAST_STEP, Lattice, Line, RESIDUAL_FLOOR, ROUNDING, bend, fit, probe, refine};
 use super::invert::Inversion;
 use super::kernel::{Footprint, Kernel};
 use super::planes::{Along, Planes};
@@ -34,7 +36,16 @@ const LEAST_EXPLAINED: f32 = 0.9;
 const COUNTS: [f32; 5] = [0.0, -1.0, 1.0, -2.0, 2.0];
 
 /// Candidates of an axis that are fitted with every kernel.
-const PROBED: usize = 8;
+const PROBED: usize = 5;
+
+/// Rows that candidates are probed with, and the share of the energy that may be lost with the others.
+const PROBE_ROWS: (usize, f64) = (32, 1e-3);
+
+/// The same where candidates are fitted and their number of cells is decided.
+const FIT_ROWS: (usize, f64) = (64, 1e-4);
+
+/// Cells that kernel and blur are decided by, along each axis.
+const WINDOW_CELLS: f32 = 20.0;
 
 /// Error of a rendering that says nothing: rounding and a little noise.
 const FINE_ERROR: f32 = 0.003;
@@ -47,6 +58,12 @@ const BEND_PRICE: f64 = 5.0;
 
 /// Price of one cell of wandering against another number of cells.
 const WANDER_PRICE: f64 = 90.0;
+
+/// Cells on the far side of a cut that are solved for with a part of a picture.
+const HIDDEN_CELLS: f32 = 2.0;
+
+/// A kernel whose rendering is this many times as wrong as the best one's is not tried again.
+const HOPELESS: f32 = 1.6;
 
 /// Blurs tried for every kernel, in cells.
 const BLURS: [f32; 5] = [0.0, 0.1, 0.2, 0.32, 0.45];
@@ -70,15 +87,25 @@ fn ranked_spreads(lines: &[Line; 2], lattices: &[Lattice; 2]) -> Vec<(f64, Kerne
 
 /// The kernel and blur with which the inverted cells, rendered again and clipped as a picture is, come nearest to the
 /// picture. The linear residual alone is deceived by overshoot that was cut off at black, white or full alpha.
-fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs: usize) {
+///
+/// Returns the kernels that are worth another look.
+fn spread(
+    planes: &Planes,
+    grid: &mut Grid,
+    ranked: &[(f64, Kernel, f32)],
+    (kernels, blurs): (&[Kernel], usize),
+) -> Vec<Kernel> {
     let mut tried = Vec::new();
-    for kernel in Kernel::ALL {
+    for kernel in kernels.iter().copied() {
         tried.extend(ranked.iter().copied().filter(|(_, k, _)| *k == kernel).take(blurs));
     }
     let mut best: Option<(f32, f32, Kernel, f32)> = None;
+    let (part, mut window) = busiest(planes, grid);
+    let mut errors = Vec::with_capacity(tried.len());
     for (_, kernel, blur) in tried {
-        (grid.kernel, grid.blur_cells) = (kernel, blur);
-        let error = Inversion::new(planes, grid).error(planes);
+        (window.kernel, window.blur_cells, window.noise) = (kernel, blur, grid.noise);
+        let error = Inversion::new(&part, &window).error(&part);
+        errors.push((kernel, error));
         // Errors below rounding are equal, and of equals the sharper picture is the likelier.
         let score = (error * error + FINE_ERROR * FINE_ERROR) * (1.0 + BLUR_PRICE * blur);
         if best.is_none_or(|(least, ..)| score < least) {
@@ -88,6 +115,47 @@ fn spread(planes: &Planes, grid: &mut Grid, ranked: &[(f64, Kernel, f32)], blurs
     if let Some((_, error, kernel, blur)) = best {
         (grid.kernel, grid.blur_cells, grid.noise) = (kernel, blur, error);
     }
+    let hopeless = HOPELESS * grid.noise.max(FINE_ERROR);
+    errors.into_iter().filter(|(_, error)| *error < hopeless).map(|(kernel, _)| kernel).collect()
+}
+
+/// The part of a picture where most happens, at most [`WINDOW_CELLS`] wide and high, and its grid: kernel and blur are
+/// the same everywhere.
+fn busiest(planes: &Planes, grid: &Grid) -> (Planes, Grid) {
+    let axes = [(&grid.x, Along::X), (&grid.y, Along::Y)];
+    let ranges = axes.map(|(axis, along)| {
+        let places = axis.coordinates.len();
+        let width = (axis.pitch_px * WINDOW_CELLS).ceil() as usize;
+        if width >= places {
+            return 0..places;
+        }
+        let activity = planes.activity(along);
+        let mut sum: f32 = activity[..width].iter().sum();
+        let (mut most, mut start) = (sum, 0);
+        for end in width..places {
+            sum += activity[end] - activity[end - width];
+            if sum > most {
+                (most, start) = (sum, end + 1 - width);
+            }
+        }
+        start..start + width
+    });
+    let cut = |axis: &Axis, range: &Range<usize>| {
+        let coordinates = &axis.coordinates[range.clone()];
+        let lowest = coordinates.iter().copied().fold(f32::INFINITY, f32::min).floor();
+        let highest = coordinates.iter().copied().fold(f32::NEG_INFINITY, f32::max).ceil();
+        // Cells beyond a cut reach into the part; beyond the picture's edges there are none.
+        let first = (lowest - HIDDEN_CELLS).max(0.0);
+        let last = (highest + HIDDEN_CELLS).min(axis.cells as f32).max(first + 1.0);
+        Axis {
+            pitch_px: axis.pitch_px,
+            origin_px: 0.0,
+            cells: (last - first) as u32,
+            coordinates: coordinates.iter().map(|at| at - first).collect(),
+        }
+    };
+    let [x, y] = &ranges;
+    (planes.part(x.clone(), y.clone()), Grid { x: cut(&grid.x, x), y: cut(&grid.y, y), ..grid.clone() })
 }
 
 /// How little two pitches disagree with square pixels, as a penalty.
@@ -135,12 +203,12 @@ pub(crate) fn detect(planes: &Planes, size: GridSize) -> Grid {
         let line = &lines[axis];
         let footprint = Footprint::new(grid.kernel, grid.blur_cells, lattices[axis].pitch_px);
         let residual = lattices[axis].residual(line, &footprint);
-        let (lattice, residual) = refine(line, &footprint, (lattices[axis].clone(), residual), 0.1, 0.03);
+        let (lattice, residual) = refine(line, &footprint, (lattices[axis].clone(), residual), 0.1, 0.03, LAST_STEP);
         lattices[axis] = lattice;
-        let variance = line.energy / line.signal.values.len().max(1) as f64;
+        let variance = line.variance();
         explained = explained.min(if variance > 0.0 { (1.0 - residual / variance) as f32 } else { 0.0 });
     }
-    [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
+    [grid.x, grid.y] = [0, 1].map(|axis| axis_of(&lattices[axis], &lines[axis], sizes[axis]));
     grid.confidence = explained.clamp(0.0, 1.0);
     if size == GridSize::Unknown && grid.confidence < LEAST_EXPLAINED {
         return Grid::of_pixels(planes.width, planes.height);
@@ -156,17 +224,17 @@ fn finish(
     known: &[Option<(f32, f32)>; 2],
     sizes: [Option<u32>; 2],
 ) -> (Grid, [Lattice; 2]) {
-    let axes =
-        |lattices: &[Lattice; 2]| [0, 1].map(|axis| axis_of(&lattices[axis], lines[axis].signal.places, sizes[axis]));
+    let axes = |lattices: &[Lattice; 2]| [0, 1].map(|axis| axis_of(&lattices[axis], &lines[axis], sizes[axis]));
     let [x, y] = axes(&lattices);
     let mut grid = Grid { x, y, kernel: Kernel::Area, blur_cells: 0.0, noise: 0.0, confidence: 0.0 };
-    let ranked = ranked_spreads(lines, &lattices);
-    spread(sample, &mut grid, &ranked, 1);
+    let few = [0, 1].map(|axis: usize| lines[axis].condensed(FIT_ROWS));
+    let ranked = ranked_spreads(&few, &lattices);
+    let kernels = spread(sample, &mut grid, &ranked, (&Kernel::ALL, 1));
     let spreads = [0, 1].map(|axis| Footprint::new(grid.kernel, grid.blur_cells, lattices[axis].pitch_px));
-    let lattices = settle(lines, &lattices, &spreads, known);
+    let lattices = settle(&few, &lattices, &spreads, known);
     [grid.x, grid.y] = axes(&lattices);
-    let ranked = ranked_spreads(lines, &lattices);
-    spread(sample, &mut grid, &ranked, 2);
+    let ranked = ranked_spreads(&few, &lattices);
+    spread(sample, &mut grid, &ranked, (&kernels, 2));
     (grid, lattices)
 }
 
@@ -182,7 +250,7 @@ fn settle(
         .map(|axis| {
             let (line, lattice) = (&lines[axis], &lattices[axis]);
             let places = line.signal.places as f32;
-            let floor = ROUNDING + RESIDUAL_FLOOR * line.energy / line.signal.values.len().max(1) as f64;
+            let floor = ROUNDING + RESIDUAL_FLOOR * line.variance();
             let counts = (places / lattice.pitch_px).round();
             let steps = if known[axis].is_some() { &COUNTS[..1] } else { &COUNTS[..] };
             steps
@@ -195,7 +263,7 @@ fn settle(
                         None => Lattice::regular(places / count, lattice.middle),
                     };
                     let residual = start.residual(line, &spreads[axis]);
-                    let rigid = refine(line, &spreads[axis], (start, residual), 0.15, 0.06);
+                    let rigid = refine(line, &spreads[axis], (start, residual), 0.15, 0.06, LAST_STEP);
                     let score = |(lattice, residual): &(Lattice, f64), price: f64| {
                         let wander: f32 = lattice.drift.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
                         // Fitting may have moved the pitch to the next number of cells.
@@ -252,10 +320,11 @@ fn search(lines: &[Line; 2]) -> [Lattice; 2] {
         .iter()
         .zip(lines)
         .map(|(pitches, line)| {
-            let mut probed: Vec<_> = pitches.iter().map(|pitch| probe(line, *pitch, 0.6)).collect();
+            let (coarse, few) = (line.condensed(PROBE_ROWS), line.condensed(FIT_ROWS));
+            let mut probed: Vec<_> = pitches.iter().map(|pitch| probe(&coarse, *pitch, 0.6)).collect();
             probed.sort_by(|a, b| a.score.total_cmp(&b.score));
             probed.truncate(PROBED);
-            probed.into_iter().map(|probe| fit(line, probe, 0.6)).collect()
+            probed.into_iter().map(|probe| fit(&few, probe, 0.6)).collect()
         })
         .collect();
     let mut best: Option<(f64, [&Lattice; 2])> = None;
@@ -271,8 +340,9 @@ fn search(lines: &[Line; 2]) -> [Lattice; 2] {
 }
 
 /// The lattice with its cells counted: those at least half of which are in the picture, or as many as were asked for.
-fn axis_of(lattice: &Lattice, places: usize, cells: Option<u32>) -> Axis {
-    let mut coordinates = lattice.coordinates(places);
+fn axis_of(lattice: &Lattice, line: &Line, cells: Option<u32>) -> Axis {
+    let places = line.signal.places;
+    let mut coordinates = lattice.coordinates(line);
     let half_pixel = 0.5 / lattice.pitch_px;
     let first = coordinates.first().map_or(0.0, |at| at - half_pixel);
     let last = coordinates.last().map_or(0.0, |at| at + half_pixel);

@@ -16,6 +16,10 @@ pub(super) const ROUNDING: f64 = 0.2 / 255.0 / 255.0;
 /// Offsets of the lattice tried for a candidate, to one cell.
 const PHASES: usize = 6;
 
+/// The finest step of a search, in cells over the picture, and that of a first look.
+pub(super) const LAST_STEP: f32 = 0.008;
+const PROBE_STEP: f32 = 0.06;
+
 /// Knots of the drift curve.
 const KNOTS: usize = 7;
 
@@ -35,37 +39,32 @@ impl Lattice {
         Self { pitch_px, middle, drift: Vec::new() }
     }
 
-    fn drift_at(&self, share: f32) -> f32 {
-        let Some(last) = self.drift.len().checked_sub(1).filter(|last| *last > 0) else { return 0.0 };
-        let place = share.clamp(0.0, 1.0) * last as f32;
-        let knot = (place as usize).min(last - 1);
-        let t = place - knot as f32;
-        // Half a cosine between knots is smooth and keeps the curve monotone.
-        let t = 0.5 - 0.5 * (std::f32::consts::PI * t).cos();
-        self.drift[knot] + (self.drift[knot + 1] - self.drift[knot]) * t
-    }
-
-    /// Cell coordinate of every pixel centre.
-    pub(super) fn coordinates(&self, places: usize) -> Vec<f32> {
+    /// Cell coordinate of every pixel centre of the line.
+    pub(super) fn coordinates(&self, line: &Line) -> Vec<f32> {
+        let places = line.signal.places;
         let half = places as f32 / 2.0;
-        (0..places)
-            .map(|x| {
-                let at = x as f32 + 0.5;
-                (at - half) / self.pitch_px + self.middle + self.drift_at(at / places as f32)
-            })
-            .collect()
+        let mut coordinates: Vec<f32> =
+            (0..places).map(|x| (x as f32 + 0.5 - half) / self.pitch_px + self.middle).collect();
+        if self.drift.len() == KNOTS {
+            for (at, (knot, share)) in coordinates.iter_mut().zip(&line.ramps) {
+                *at += self.drift[*knot] + (self.drift[knot + 1] - self.drift[*knot]) * share;
+            }
+        }
+        coordinates
     }
 
     /// What a lattice with this spread leaves unexplained, a mean square over all values.
     pub(super) fn residual(&self, line: &Line, footprint: &Footprint) -> f64 {
-        let mut coordinates = self.coordinates(line.signal.places);
+        let mut coordinates = self.coordinates(line);
         let lowest = coordinates.iter().copied().fold(f32::INFINITY, f32::min).floor();
         let highest = coordinates.iter().copied().fold(f32::NEG_INFINITY, f32::max).floor();
         coordinates.iter_mut().for_each(|at| *at -= lowest);
         let cells = (highest - lowest).clamp(0.0, 1e5) as usize + 1;
         let spread = Spread::new(&coordinates, cells, footprint);
         let left = (line.energy - spread.explained(&line.signal)).max(0.0);
-        left / line.signal.values.len().max(1) as f64
+        // What condensing left out is taken for noise, of which a lattice explains one part a cell.
+        let noise = line.lost * (1.0 - cells as f64 / line.signal.places.max(1) as f64).max(0.0);
+        (left + noise) / line.count as f64
     }
 }
 
@@ -73,6 +72,13 @@ impl Lattice {
 pub(super) struct Line {
     pub(super) signal: Signal,
     pub(super) energy: f64,
+    /// Energy that a condensed signal has lost.
+    lost: f64,
+    /// Number of values, at least 1, before the signal was condensed.
+    count: usize,
+    /// For every place the knot of the drift curve before it and the next one's share. Half a cosine between knots is
+    /// smooth and keeps the curve monotone.
+    ramps: Vec<(usize, f32)>,
 }
 
 impl Line {
@@ -80,7 +86,28 @@ impl Line {
         let mut signal = planes.lines(along);
         signal.center();
         let energy = signal.energy();
-        Self { signal, energy }
+        let ramp = |x: usize| {
+            let place = (x as f32 + 0.5) / signal.places as f32 * (KNOTS - 1) as f32;
+            let knot = (place as usize).min(KNOTS - 2);
+            (knot, 0.5 - 0.5 * (std::f32::consts::PI * (place - knot as f32)).cos())
+        };
+        let ramps = (0..signal.places).map(ramp).collect();
+        let count = signal.count();
+        Self { signal, energy, lost: 0.0, count, ramps }
+    }
+
+    /// The same with fewer rows, at most so many and unless more than a share of the energy is lost, which makes every
+    /// look at it so much faster; see [`Signal::condensed`].
+    pub(super) fn condensed(&self, (most_rows, lost_share): (usize, f64)) -> Self {
+        let signal = self.signal.condensed(most_rows, lost_share);
+        let energy = signal.energy().min(self.energy);
+        let lost = self.energy - energy + self.lost;
+        Self { signal, energy, lost, count: self.count, ramps: self.ramps.clone() }
+    }
+
+    /// Mean square of all values.
+    pub(super) fn variance(&self) -> f64 {
+        (self.energy + self.lost) / self.count as f64
     }
 
     /// Lower is better: unexplained energy, less half of what the same lattice leaves when it is moved by half a cell
@@ -88,7 +115,7 @@ impl Line {
     /// a price for every cell. All in units of one pixel's worth of a logarithm.
     pub(super) fn score(&self, residual: f64, opposite: f64, pitch_px: f32) -> f64 {
         let places = self.signal.places as f64;
-        let floor = ROUNDING + RESIDUAL_FLOOR * self.energy / self.signal.values.len().max(1) as f64;
+        let floor = ROUNDING + RESIDUAL_FLOOR * self.variance();
         places * ((residual + floor).ln() - 0.5 * (opposite + floor).ln() + CELL_PRICE / f64::from(pitch_px))
     }
 }
@@ -96,7 +123,6 @@ impl Line {
 /// A candidate after the first look.
 pub(super) struct Probe {
     pub(super) lattice: Lattice,
-    residual: f64,
     footprint: Footprint,
     pub(super) score: f64,
 }
@@ -130,14 +156,16 @@ pub(super) fn probe(line: &Line, pitch_px: f32, freedom_cells: f32) -> Probe {
     let (residual, opposite, index, middle) = best.unwrap_or((line.energy, line.energy, 0, 0.0));
     let footprint = probes[index].clone();
     let start = (Lattice::regular(pitch_px, middle), residual);
-    let (lattice, residual) = refine(line, &footprint, start, freedom_cells, 0.25);
+    let (lattice, residual) = refine(line, &footprint, start, freedom_cells, 0.25, PROBE_STEP);
     let score = line.score(residual, opposite, lattice.pitch_px);
-    Probe { lattice, residual, footprint, score }
+    Probe { lattice, footprint, score }
 }
 
 /// Fits a probed candidate with the kernel that suits it.
 pub(super) fn fit(line: &Line, probe: Probe, freedom_cells: f32) -> Fit {
-    let Probe { mut lattice, mut residual, mut footprint, .. } = probe;
+    let Probe { mut lattice, mut footprint, .. } = probe;
+    // The probe may have looked at fewer rows.
+    let mut residual = lattice.residual(line, &footprint);
     // The probes may have settled on the edges of cells where the true kernel has their centres.
     let places = [lattice.clone(), Lattice { middle: lattice.middle + 0.5, ..lattice.clone() }];
     for kernel in [Kernel::Area, Kernel::Linear, Kernel::Cubic, Kernel::Lanczos] {
@@ -151,25 +179,27 @@ pub(super) fn fit(line: &Line, probe: Probe, freedom_cells: f32) -> Fit {
             }
         }
     }
-    let (lattice, residual) = refine(line, &footprint, (lattice, residual), freedom_cells, 0.06);
+    let (lattice, residual) = refine(line, &footprint, (lattice, residual), freedom_cells, 0.06, LAST_STEP);
     let moved = Lattice { middle: lattice.middle + 0.5, ..lattice.clone() };
     let opposite = moved.residual(line, &footprint);
     let score = line.score(residual, opposite, lattice.pitch_px);
     Fit { lattice, score }
 }
 
-/// Pattern search over pitch (within `freedom_cells` cells more or less in the picture) and offset.
+/// Pattern search over pitch (within `freedom_cells` cells more or less in the picture) and offset, with steps from
+/// `first_step` down to `last_step`.
 pub(super) fn refine(
     line: &Line,
     footprint: &Footprint,
     (mut best, mut least): (Lattice, f64),
     freedom_cells: f32,
     first_step: f32,
+    last_step: f32,
 ) -> (Lattice, f64) {
     let places = line.signal.places as f32;
     let start = places / best.pitch_px;
     let mut step = first_step;
-    while step > 0.008 {
+    while step > last_step {
         let count = places / best.pitch_px;
         let moves = [(step, 0.0), (-step, 0.0), (0.0, step / 2.0), (0.0, -step / 2.0)];
         let mut improved = false;
@@ -218,7 +248,7 @@ pub(super) fn bend(line: &Line, footprint: &Footprint, (mut best, mut least): (L
             if least == before {
                 break;
             }
-            (best, least) = refine(line, footprint, (best, least), 0.15, step / 2.0);
+            (best, least) = refine(line, footprint, (best, least), 0.15, step / 2.0, LAST_STEP);
         }
     }
     (best, least)

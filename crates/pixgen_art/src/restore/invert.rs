@@ -45,7 +45,7 @@ impl Inversion {
             return inversion;
         }
         for _ in 0..ROUNDS {
-            let rendered: Vec<_> = inversion.cells.iter().map(|cells| inversion.render(planes, cells)).collect();
+            let rendered: Vec<_> = inversion.cells.iter().map(|cells| inversion.render(cells)).collect();
             let restored: Vec<_> = (0..planes.channels.len()).map(|c| uncut(planes, &rendered, c)).collect();
             inversion.cells = restored.iter().map(|channel| inversion.solve(planes, channel, ridge)).collect();
             inversion.clip_cells();
@@ -60,7 +60,7 @@ impl Inversion {
 
     /// Root mean square of what the picture shows against what the cells would show.
     pub(crate) fn error(&self, planes: &Planes) -> f32 {
-        let rendered: Vec<_> = self.cells.iter().map(|cells| self.render(planes, cells)).collect();
+        let rendered: Vec<_> = self.cells.iter().map(|cells| self.render(cells)).collect();
         let alpha = rendered.get(planes.colors());
         let (mut sum, mut count) = (0.0f64, 0usize);
         for (index, (seen, shown)) in planes.channels.iter().zip(&rendered).enumerate() {
@@ -90,20 +90,17 @@ impl Inversion {
         })
     }
 
+    // Rows first: a picture's rows are the places of a signal as they lie in memory, and what is turned is small.
     fn solve(&self, planes: &Planes, channel: &[f32], ridge: f32) -> Vec<f32> {
-        let turned = transpose(channel, planes.width, planes.height);
-        let narrow =
-            centered(&self.across, Signal { values: turned, places: planes.width, rows: planes.height }, ridge);
-        let upright = transpose(&narrow.values, planes.height, self.columns);
-        centered(&self.down, Signal { values: upright, places: planes.height, rows: self.columns }, ridge).values
+        let tall = Signal::new(channel, planes.height, planes.width);
+        let low = centered(&self.down, tall, ridge);
+        centered(&self.across, low.turned(), ridge).turned().into_values()
     }
 
-    fn render(&self, planes: &Planes, cells: &[f32]) -> Vec<f32> {
+    fn render(&self, cells: &[f32]) -> Vec<f32> {
         let rows = cells.len() / self.columns.max(1);
-        let tall = self.down.render(&Signal { values: cells.to_vec(), places: rows, rows: self.columns });
-        let turned = transpose(&tall.values, self.columns, planes.height);
-        let wide = self.across.render(&Signal { values: turned, places: self.columns, rows: planes.height });
-        transpose(&wide.values, planes.height, planes.width)
+        let wide = self.across.render(&Signal::new(cells, rows, self.columns).turned());
+        self.down.render(&wide.turned()).into_values()
     }
 
     /// Cells are colours: between 0 and 1, and no brighter than their alpha.
@@ -149,20 +146,4 @@ fn centered(spread: &Spread, mut signal: Signal, ridge: f32) -> Signal {
         }
     }
     cells
-}
-
-/// Rows of `width` values to rows of `height` values.
-fn transpose(values: &[f32], width: usize, height: usize) -> Vec<f32> {
-    const BLOCK: usize = 16;
-    let mut turned = vec![0.0; width * height];
-    for top in (0..height).step_by(BLOCK) {
-        for left in (0..width).step_by(BLOCK) {
-            for y in top..(top + BLOCK).min(height) {
-                for x in left..(left + BLOCK).min(width) {
-                    turned[x * height + y] = values[y * width + x];
-                }
-            }
-        }
-    }
-    turned
 }

@@ -68,8 +68,10 @@ static PLAIN: LazyLock<[Vec<f32>; 5]> = LazyLock::new(|| {
 /// The spread of one cell as a table: a kernel, blurred.
 #[derive(Clone, Debug)]
 pub(crate) struct Footprint {
-    /// Weights from `-reach` to `reach`, [`STEPS`] to a cell.
-    table: Vec<f32>,
+    /// For [`STEPS`] + 1 places of a pixel between two cells, the weights of all cells that reach it, `width` of them,
+    /// their sum 1: what a pixel needs lies together.
+    phases: Vec<f32>,
+    width: usize,
     reach: f32,
 }
 
@@ -96,26 +98,48 @@ impl Footprint {
         }
         let peak = table.iter().fold(0.0f32, |peak, w| peak.max(w.abs()));
         let cut = table.iter().take(half).take_while(|w| w.abs() < CUT * peak).count();
-        Self { table: table[cut..table.len() - cut].to_vec(), reach: (half - cut) as f32 / STEPS as f32 }
+        Self::of(&table[cut..table.len() - cut])
     }
 
-    /// Cells from the centre beyond which the weight is 0.
-    pub(crate) fn reach(&self) -> f32 {
-        self.reach
+    /// From weights at distances from `-reach` to `reach`, [`STEPS`] to a cell.
+    fn of(table: &[f32]) -> Self {
+        let span = table.len() - 1;
+        let width = span / STEPS + 1;
+        let mut phases = vec![0.0f32; (STEPS + 1) * width];
+        for (phase, weights) in phases.chunks_exact_mut(width).enumerate() {
+            // The lowest cell is the furthest away, at most `span` entries.
+            let furthest = (span + phase).checked_sub(STEPS);
+            for (cell, weight) in weights.iter_mut().enumerate() {
+                let entry = furthest.and_then(|furthest| furthest.checked_sub(cell * STEPS));
+                *weight = entry.and_then(|entry| table.get(entry)).copied().unwrap_or(0.0);
+            }
+            let total: f32 = weights.iter().sum();
+            if total.abs() > 1e-3 {
+                weights.iter_mut().for_each(|weight| *weight /= total);
+            }
+        }
+        Self { phases, width, reach: span as f32 / (2 * STEPS) as f32 }
     }
 
-    /// Weight of a cell whose centre is `distance` cells away.
-    pub(crate) fn at(&self, distance: f32) -> f32 {
-        let place = (distance + self.reach) * STEPS as f32;
-        if place < 0.0 {
-            return 0.0;
+    /// Cells that reach a pixel at most.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The cells that reach a place `center` cells from the middle of cell 0: the lowest one's number, and the weights
+    /// of as many as `weights` has, at most [`Self::width`], from it on.
+    #[inline(always)]
+    pub(crate) fn around(&self, center: f32, weights: &mut [f32]) -> i64 {
+        let lowest = (center - self.reach).ceil();
+        let place = ((center - lowest - self.reach + 1.0) * STEPS as f32).clamp(0.0, STEPS as f32);
+        let phase = (place as usize).min(STEPS - 1);
+        let share = place - phase as f32;
+        let from = &self.phases[phase * self.width..][..2 * self.width];
+        let (from, to) = from.split_at(self.width);
+        for ((weight, from), to) in weights.iter_mut().zip(from).zip(to) {
+            *weight = from + (to - from) * share;
         }
-        let index = place as usize;
-        match (self.table.get(index), self.table.get(index + 1)) {
-            (Some(a), Some(b)) => a + (b - a) * (place - index as f32),
-            (Some(a), None) if place == index as f32 => *a,
-            _ => 0.0,
-        }
+        lowest as i64
     }
 }
 
@@ -137,14 +161,21 @@ fn convolve(signal: &[f32], taps: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// Weight of a cell whose centre is `distance` cells away.
+    fn at(footprint: &Footprint, distance: f32) -> f32 {
+        let mut weights = vec![0.0; footprint.width()];
+        let lowest = footprint.around(distance, &mut weights);
+        usize::try_from(-lowest).ok().and_then(|cell| weights.get(cell)).copied().unwrap_or(0.0)
+    }
+
     #[test]
     fn a_kernel_shares_out_everything() {
         for kernel in Kernel::ALL {
             for blur in [0.0, 0.2, 0.5] {
                 let footprint = Footprint::new(kernel, blur, 7.3);
-                for at in [0.01f32, 0.3, 0.77] {
-                    let sum: f32 = (-8..=8).map(|cell| footprint.at(at + cell as f32)).sum();
-                    assert!((sum - 1.0).abs() < 0.02, "{kernel:?} blur {blur} at {at}: {sum}");
+                for place in [0.01f32, 0.3, 0.77] {
+                    let sum: f32 = (-8..=8).map(|cell| at(&footprint, place + cell as f32)).sum();
+                    assert!((sum - 1.0).abs() < 0.02, "{kernel:?} blur {blur} at {place}: {sum}");
                 }
             }
         }
@@ -153,8 +184,9 @@ mod tests {
     #[test]
     fn nearest_has_hard_edges_and_linear_is_a_tent() {
         let nearest = Footprint::new(Kernel::Nearest, 0.0, 8.0);
-        assert_eq!((nearest.at(0.0), nearest.at(0.45), nearest.at(-0.55)), (1.0, 1.0, 0.0));
+        let found = [0.0, 0.45, -0.55].map(|distance| at(&nearest, distance));
+        assert!(found.iter().zip([1.0, 1.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
         let linear = Footprint::new(Kernel::Linear, 0.0, 8.0);
-        assert!((linear.at(0.25) - 0.75).abs() < 0.01 && (linear.at(-0.5) - 0.5).abs() < 0.01);
+        assert!((at(&linear, 0.25) - 0.75).abs() < 0.01 && (at(&linear, -0.5) - 0.5).abs() < 0.01);
     }
 }

@@ -3,99 +3,162 @@
 //! A picture made of cells is separable: along each axis it is `signal = A · cells`, where row `x` of `A` holds the
 //! weights of the few cells that reach pixel `x`. `A` is banded, so `(AᵀA)⁻¹Aᵀ` costs a few operations a pixel.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::kernel::Footprint;
+use super::solve::{Condensed, Explained, Rendered, Solved};
+
+/// Rows are stored in groups of this many, so that vector registers hold whole ones.
+const GROUP: usize = 16;
 
 /// Many lines of pixels along one axis, `rows` values for each place.
 #[derive(Clone, Debug)]
 pub(crate) struct Signal {
-    /// `values[place * rows + row]`.
+    /// `values[place * stride + row]`; what lies between `rows` and `stride` is 0.
     pub(crate) values: Vec<f32>,
     pub(crate) places: usize,
     pub(crate) rows: usize,
+    /// A multiple of [`GROUP`].
+    pub(crate) stride: usize,
 }
 
 impl Signal {
-    /// The values of all rows at one place.
-    pub(crate) fn at(&self, place: usize) -> &[f32] {
-        &self.values[place * self.rows..(place + 1) * self.rows]
+    /// A signal of zeros.
+    pub(crate) fn zeros(places: usize, rows: usize) -> Self {
+        let stride = rows.next_multiple_of(GROUP);
+        Self { values: vec![0.0; places * stride], places, rows, stride }
     }
 
-    /// Subtracts each row's mean and returns the means.
+    /// From values without gaps, `values[place * rows + row]`.
+    pub(crate) fn new(values: &[f32], places: usize, rows: usize) -> Self {
+        let mut signal = Self::zeros(places, rows);
+        for (to, from) in signal.values.chunks_exact_mut(signal.stride.max(1)).zip(values.chunks_exact(rows.max(1))) {
+            to[..rows].copy_from_slice(from);
+        }
+        signal
+    }
+
+    /// The values without gaps.
+    pub(crate) fn into_values(self) -> Vec<f32> {
+        if self.stride == self.rows {
+            return self.values;
+        }
+        let mut values = Vec::with_capacity(self.places * self.rows);
+        for place in self.values.chunks_exact(self.stride.max(1)) {
+            values.extend_from_slice(&place[..self.rows]);
+        }
+        values
+    }
+
+    /// Rows become places and places rows.
+    pub(crate) fn turned(&self) -> Self {
+        const BLOCK: usize = 16;
+        let mut turned = Self::zeros(self.rows, self.places);
+        for top in (0..self.places).step_by(BLOCK) {
+            for left in (0..self.rows).step_by(BLOCK) {
+                for place in top..(top + BLOCK).min(self.places) {
+                    for row in left..(left + BLOCK).min(self.rows) {
+                        turned.values[row * turned.stride + place] = self.values[place * self.stride + row];
+                    }
+                }
+            }
+        }
+        turned
+    }
+
+    /// The values of all rows at one place.
+    pub(crate) fn at(&self, place: usize) -> &[f32] {
+        &self.values[place * self.stride..][..self.rows]
+    }
+
+    /// Number of values, at least 1.
+    pub(crate) fn count(&self) -> usize {
+        (self.places * self.rows).max(1)
+    }
+
+    /// Subtracts each row's mean and returns the means, `stride` of them.
     pub(crate) fn center(&mut self) -> Vec<f32> {
-        let mut means = vec![0.0f32; self.rows];
-        if self.rows == 0 || self.places == 0 {
+        let mut means = vec![0.0f32; self.stride];
+        if self.stride == 0 || self.places == 0 {
             return means;
         }
-        for place in self.values.chunks_exact(self.rows) {
+        for place in self.values.chunks_exact(self.stride) {
             means.iter_mut().zip(place).for_each(|(mean, value)| *mean += value);
         }
         means.iter_mut().for_each(|mean| *mean /= self.places as f32);
-        for place in self.values.chunks_exact_mut(self.rows) {
+        for place in self.values.chunks_exact_mut(self.stride) {
             place.iter_mut().zip(&means).for_each(|(value, mean)| *value -= mean);
         }
         means
     }
 
-    /// Sum of squares.
+    /// Fewer rows, at most `most_rows`, that say nearly the same about the places: the inner products of any two places
+    /// are kept, up to `lost_share` of the energy.
+    ///
+    /// The rows of a picture are much alike. The one with most energy left is taken for a direction, and its part taken
+    /// out of all, again and again (Gram and Schmidt, with pivots); then the directions get the weights of all rows.
+    pub(crate) fn condensed(&self, most_rows: usize, lost_share: f64) -> Self {
+        Arch::new().dispatch(Condensed { signal: self, most_rows, lost_share })
+    }
+
+    /// Sum of squares, in f64 by blocks: exact enough to subtract two energies, and as fast as f32.
     pub(crate) fn energy(&self) -> f64 {
-        dot(&self.values, &self.values)
+        self.values.chunks(256).map(|block| f64::from(dot(block, block))).sum()
     }
 }
 
-/// Sum of products, in f64 by blocks: exact enough to subtract two energies, and as fast as f32.
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let block = |(a, b): (&[f32], &[f32])| {
-        let mut lanes = [0.0f32; 8];
-        let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-        let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
-        for (a, b) in a8.zip(b8) {
-            for lane in 0..8 {
-                lanes[lane] += a[lane] * b[lane];
-            }
+/// Sum of products of a few hundred values, in eight lanes.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a8.zip(b8) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
         }
-        f64::from(lanes.iter().sum::<f32>() + rest)
-    };
-    a.chunks(256).zip(b.chunks(256)).map(block).sum()
-}
-
-/// `target += weight * source`.
-fn add_scaled(target: &mut [f32], weight: f32, source: &[f32]) {
-    target.iter_mut().zip(source).for_each(|(target, source)| *target += weight * source);
+    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// The banded matrix from cells to pixels of one axis.
 #[derive(Clone, Debug)]
 pub(crate) struct Spread {
     /// First cell that reaches each pixel.
-    first: Vec<usize>,
+    pub(super) first: Vec<usize>,
     /// `width` weights to a pixel; their sum is 1.
-    weights: Vec<f32>,
-    width: usize,
-    cells: usize,
+    pub(super) weights: Vec<f32>,
+    pub(super) width: usize,
+    pub(super) cells: usize,
 }
 
 impl Spread {
     /// `coordinates[x]`: where the centre of pixel `x` lies, in cells (the middle of cell 0 is 0.5). Cells outside
     /// of `0..cells` are taken as copies of the first and the last.
     pub(crate) fn new(coordinates: &[f32], cells: usize, footprint: &Footprint) -> Self {
+        Arch::new().dispatch(Weights { coordinates, cells, footprint })
+    }
+
+    #[inline(always)]
+    fn of(coordinates: &[f32], cells: usize, footprint: &Footprint) -> Self {
         let cells = cells.max(1);
-        let width = ((2.0 * footprint.reach()).floor() as usize + 1).min(cells);
+        let reached = footprint.width();
+        let width = reached.min(cells);
+        let last_start = (cells - width) as i64;
         let mut first = Vec::with_capacity(coordinates.len());
         let mut weights = vec![0.0; coordinates.len() * width];
+        let mut folded = vec![0.0; reached];
         for (at, row) in coordinates.iter().zip(weights.chunks_exact_mut(width)) {
-            let lowest = (at - 0.5 - footprint.reach()).ceil() as i64;
-            let highest = (at - 0.5 + footprint.reach()).floor() as i64;
-            let last_start = (cells - width) as i64;
+            let lowest = footprint.around(at - 0.5, row);
             let start = lowest.clamp(0, last_start);
-            let mut total = 0.0;
-            for cell in lowest..=highest {
-                let weight = footprint.at(at - 0.5 - cell as f32);
-                let column = (cell.clamp(0, cells as i64 - 1) - start).clamp(0, width as i64 - 1);
-                row[column as usize] += weight;
-                total += weight;
-            }
-            if total.abs() > 1e-3 {
-                row.iter_mut().for_each(|weight| *weight /= total);
+            if start != lowest || width < reached {
+                // Some cells are outside.
+                footprint.around(at - 0.5, &mut folded);
+                row.fill(0.0);
+                for (cell, weight) in (lowest..).zip(&folded) {
+                    let column = (cell.clamp(0, cells as i64 - 1) - start).clamp(0, width as i64 - 1);
+                    row[column as usize] += weight;
+                }
             }
             first.push(start as usize);
         }
@@ -107,129 +170,41 @@ impl Spread {
         self.weights.iter().any(|weight| *weight < -1e-3)
     }
 
-    fn rows(&self) -> impl Iterator<Item = (usize, &[f32])> {
+    /// The first cell and the weights of every pixel.
+    #[inline(always)]
+    pub(super) fn rows(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.first.iter().copied().zip(self.weights.chunks_exact(self.width))
-    }
-
-    /// `AᵀA + ridge`, factored.
-    fn normal(&self, ridge: f32) -> Cholesky {
-        let mut band = vec![0.0f64; self.cells * self.width];
-        for (first, row) in self.rows() {
-            for (i, a) in row.iter().enumerate().filter(|(_, a)| **a != 0.0) {
-                for (j, b) in row[..=i].iter().enumerate() {
-                    band[(first + i) * self.width + (i - j)] += f64::from(a * b);
-                }
-            }
-        }
-        for cell in band.chunks_exact_mut(self.width) {
-            cell[0] += f64::from(ridge);
-        }
-        Cholesky::new(band, self.width)
-    }
-
-    /// `Aᵀ · signal`.
-    fn gather(&self, signal: &Signal) -> Vec<f32> {
-        let mut cells = vec![0.0f32; self.cells * signal.rows];
-        for (place, (first, row)) in self.rows().enumerate() {
-            let source = signal.at(place);
-            for (offset, weight) in row.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-                let start = (first + offset) * signal.rows;
-                add_scaled(&mut cells[start..start + signal.rows], *weight, source);
-            }
-        }
-        cells
     }
 
     /// The part of the signal's energy that cells can explain.
     pub(crate) fn explained(&self, signal: &Signal) -> f64 {
-        let mut cells = self.gather(signal);
-        self.normal(1e-3).forward(&mut cells, signal.rows);
-        dot(&cells, &cells)
+        Arch::new().dispatch(Explained { spread: self, signal })
     }
 
     /// The cells that give the signal with the least squared error, `ridge` pulling them towards 0.
     pub(crate) fn solve(&self, signal: &Signal, ridge: f32) -> Signal {
-        let mut values = self.gather(signal);
-        let factor = self.normal(ridge.max(1e-4));
-        factor.forward(&mut values, signal.rows);
-        factor.backward(&mut values, signal.rows);
-        Signal { values, places: self.cells, rows: signal.rows }
+        Arch::new().dispatch(Solved { spread: self, signal, ridge: ridge.max(1e-4) })
     }
 
     /// `A · cells`.
     pub(crate) fn render(&self, cells: &Signal) -> Signal {
-        let mut values = vec![0.0f32; self.first.len() * cells.rows];
-        for (target, (first, row)) in values.chunks_exact_mut(cells.rows.max(1)).zip(self.rows()) {
-            for (offset, weight) in row.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-                add_scaled(target, *weight, cells.at(first + offset));
-            }
-        }
-        Signal { values, places: self.first.len(), rows: cells.rows }
+        Arch::new().dispatch(Rendered { spread: self, cells })
     }
 }
 
-/// A banded lower triangle `L` with `L·Lᵀ = M`.
-struct Cholesky {
-    /// `band[i * width + d]` is `L[i, i - d]`; the diagonal holds its reciprocal.
-    band: Vec<f32>,
-    width: usize,
+/// [`Spread::new`], compiled for the widest registers that a processor has.
+struct Weights<'a> {
+    coordinates: &'a [f32],
+    cells: usize,
+    footprint: &'a Footprint,
 }
 
-impl Cholesky {
-    fn new(mut band: Vec<f64>, width: usize) -> Self {
-        let cells = band.len() / width;
-        for i in 0..cells {
-            for d in (0..width.min(i + 1)).rev() {
-                let j = i - d;
-                let mut sum = band[i * width + d];
-                // Both rows reach back to their own first column.
-                for k in (i + 1).saturating_sub(width).max((j + 1).saturating_sub(width))..j {
-                    sum -= band[i * width + (i - k)] * band[j * width + (j - k)];
-                }
-                // The ridge keeps the diagonal above 0; the floor is for rounding.
-                band[i * width + d] = if d == 0 { 1.0 / sum.max(1e-9).sqrt() } else { sum * band[j * width] };
-            }
-        }
-        Self { band: band.into_iter().map(|value| value as f32).collect(), width }
-    }
+impl WithSimd for Weights<'_> {
+    type Output = Spread;
 
-    /// `cells = L⁻¹ · cells`, in place.
-    fn forward(&self, cells: &mut [f32], rows: usize) {
-        if rows == 0 {
-            return;
-        }
-        for i in 0..cells.len() / rows {
-            let (before, rest) = cells.split_at_mut(i * rows);
-            let target = &mut rest[..rows];
-            for d in 1..self.width.min(i + 1) {
-                let factor = self.band[i * self.width + d];
-                if factor != 0.0 {
-                    add_scaled(target, -factor, &before[(i - d) * rows..(i - d + 1) * rows]);
-                }
-            }
-            let reciprocal = self.band[i * self.width];
-            target.iter_mut().for_each(|value| *value *= reciprocal);
-        }
-    }
-
-    /// `cells = L⁻ᵀ · cells`, in place.
-    fn backward(&self, cells: &mut [f32], rows: usize) {
-        if rows == 0 {
-            return;
-        }
-        let count = cells.len() / rows;
-        for i in (0..count).rev() {
-            let (head, after) = cells.split_at_mut((i + 1) * rows);
-            let target = &mut head[i * rows..];
-            for d in 1..self.width.min(count - i) {
-                let factor = self.band[(i + d) * self.width + d];
-                if factor != 0.0 {
-                    add_scaled(target, -factor, &after[(d - 1) * rows..d * rows]);
-                }
-            }
-            let reciprocal = self.band[i * self.width];
-            target.iter_mut().for_each(|value| *value *= reciprocal);
-        }
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Spread {
+        Spread::of(self.coordinates, self.cells, self.footprint)
     }
 }
 
@@ -239,8 +214,27 @@ mod tests {
     use crate::restore::kernel::Kernel;
 
     #[test]
+    fn condensed_rows_keep_what_places_have_in_common() {
+        // Thirty rows mixed from five patterns.
+        let pattern = |place: usize, k: usize| ((place * (k + 3)) % 17) as f32 / 17.0 - 0.5;
+        let mixed = |place: usize, row: usize| {
+            (0..5).map(|k| pattern(place, k) * (((row + 2) * (k + 7)) % 11) as f32).sum::<f32>()
+        };
+        let values: Vec<f32> = (0..80 * 30).map(|i| mixed(i / 30, i % 30)).collect();
+        let all = Signal::new(&values, 80, 30);
+        let few = all.condensed(20, 1e-6);
+        assert!(few.rows <= 6, "{}", few.rows);
+        for (a, b) in [(0, 0), (3, 40), (17, 79), (60, 61)] {
+            let (was, is) = (dot(all.at(a), all.at(b)), dot(few.at(a), few.at(b)));
+            assert!(f64::from((was - is).abs()) < 1e-3 * all.energy() / 80.0, "{a}, {b}: {was} {is}");
+        }
+        assert!((all.energy() - few.energy()).abs() < 1e-4 * all.energy());
+    }
+
+    #[test]
     fn cells_come_back_from_what_they_render() {
-        let cells = Signal { values: (0..40).map(|i| ((i * 37) % 23) as f32).collect(), places: 20, rows: 2 };
+        let values: Vec<f32> = (0..20 * 37).map(|i| ((i * 37) % 23) as f32).collect();
+        let cells = Signal::new(&values, 20, 37);
         for kernel in Kernel::ALL {
             let footprint = Footprint::new(kernel, 0.2, 5.3);
             let coordinates: Vec<f32> = (0..106).map(|x| (x as f32 + 0.5) / 5.3).collect();

@@ -10,6 +10,7 @@ mod invert;
 mod kernel;
 mod lattice;
 mod planes;
+mod solve;
 mod spectrum;
 
 use std::collections::HashSet;
@@ -34,11 +35,10 @@ pub const CELL_NOISE_DELTA_E: f32 = 0.03;
 /// # Errors
 /// When the picture cannot have a grid of this size; never for [`GridSize::Unknown`].
 pub fn restore(image: &RgbaImage, size: GridSize) -> Result<RgbaImage, ArtError> {
-    Ok(sprite_on(image, &Grid::detect(image, size)?))
-}
-
-fn sprite_on(image: &RgbaImage, grid: &Grid) -> RgbaImage {
-    merge_noise(&grid.sprite(image), CELL_NOISE_DELTA_E)
+    size.check(image)?;
+    let planes = Planes::new(image);
+    let grid = detect::detect(&planes, size);
+    Ok(merge_noise(&grid.sprite(image, &planes), CELL_NOISE_DELTA_E))
 }
 
 /// Most colours of an image that is taken for pixel art as it is.
@@ -57,9 +57,11 @@ pub fn sprite_of(image: &RgbaImage) -> RgbaImage {
         let (width, height) = (image.width() / factor, image.height() / factor);
         return RgbaImage::from_fn(width, height, |x, y| *image.get_pixel(x * factor, y * factor));
     }
-    let grid = detect::detect(&Planes::new(image), GridSize::Unknown);
+    let planes = Planes::new(image);
+    let grid = detect::detect(&planes, GridSize::Unknown);
+    let sprite = grid.sprite(image, &planes);
     // Colours of an image at scale 1 are its own, not noise.
-    if grid.is_of_pixels() { grid.sprite(image) } else { sprite_on(image, &grid) }
+    if grid.is_of_pixels() { sprite } else { merge_noise(&sprite, CELL_NOISE_DELTA_E) }
 }
 
 /// Whether an image has at most [`CLEAN_COLORS`] colours, counted no further than that.
@@ -178,7 +180,7 @@ impl Grid {
         if size != found.map(|edge| edge as usize) {
             return Err(ArtError::OtherImage { grid_px: size, image_px: found });
         }
-        Ok(self.sprite(image))
+        Ok(self.sprite(image, &Planes::new(image)))
     }
 
     /// Every pixel a cell.
@@ -200,10 +202,10 @@ impl Grid {
         is_of_pixels(&self.x) && is_of_pixels(&self.y) && self.kernel == Kernel::Nearest
     }
 
-    fn sprite(&self, image: &RgbaImage) -> RgbaImage {
+    fn sprite(&self, image: &RgbaImage, planes: &Planes) -> RgbaImage {
         if self.is_of_pixels() {
             return binary_alpha(image, OPAQUE_FROM);
         }
-        invert::Inversion::new(&Planes::new(image), self).sprite(self)
+        invert::Inversion::new(planes, self).sprite(self)
     }
 }

@@ -1,5 +1,7 @@
 //! A picture as planes of numbers, and the planes as lines along one axis.
 
+use std::ops::Range;
+
 use image::RgbaImage;
 
 use super::lattice::Signal;
@@ -60,6 +62,29 @@ impl Planes {
         Self { width: self.width, height: self.height, channels }
     }
 
+    /// A rectangle of the picture.
+    pub(crate) fn part(&self, x: Range<usize>, y: Range<usize>) -> Self {
+        let cut = |channel: &Vec<f32>| -> Vec<f32> {
+            let rows = channel.chunks_exact(self.width.max(1)).take(y.end).skip(y.start);
+            rows.flat_map(|row| &row[x.clone()]).copied().collect()
+        };
+        Self { width: x.len(), height: y.len(), channels: self.channels.iter().map(cut).collect() }
+    }
+
+    /// How much neighbours differ in every column ([`Along::X`]) or row, over all channels.
+    pub(crate) fn activity(&self, along: Along) -> Vec<f32> {
+        let mut sums = vec![0.0f32; if along == Along::X { self.width } else { self.height }];
+        for channel in &self.channels {
+            for (y, row) in channel.chunks_exact(self.width.max(1)).enumerate() {
+                for (x, pair) in row.windows(2).enumerate() {
+                    let place = if along == Along::X { x } else { y };
+                    sums[place] += (pair[1] - pair[0]).abs();
+                }
+            }
+        }
+        sums
+    }
+
     /// Mean squared distance from the mean, over all channels.
     pub(crate) fn variance(&self) -> f64 {
         let of = |channel: &Vec<f32>| {
@@ -92,16 +117,17 @@ impl Planes {
         let group = across.div_ceil(SEARCH_LINES).max(1);
         let groups = across.div_ceil(group);
         let rows = groups * self.channels.len();
-        let mut values = vec![0.0f32; places * rows];
+        let mut signal = Signal::zeros(places, rows);
+        let (stride, values) = (signal.stride, &mut signal.values);
         for (c, channel) in self.channels.iter().enumerate() {
             for (y, line) in channel.chunks_exact(self.width.max(1)).enumerate() {
                 match along {
                     Along::X => {
                         let row = c * groups + y / group;
-                        line.iter().enumerate().for_each(|(x, value)| values[x * rows + row] += value);
+                        line.iter().enumerate().for_each(|(x, value)| values[x * stride + row] += value);
                     }
                     Along::Y => {
-                        let sums = &mut values[y * rows + c * groups..y * rows + (c + 1) * groups];
+                        let sums = &mut values[y * stride + c * groups..y * stride + (c + 1) * groups];
                         for (sum, part) in sums.iter_mut().zip(line.chunks(group)) {
                             *sum += part.iter().sum::<f32>();
                         }
@@ -111,6 +137,6 @@ impl Planes {
         }
         let scale = 1.0 / group as f32;
         values.iter_mut().for_each(|value| *value *= scale);
-        Signal { values, places, rows }
+        signal
     }
 }

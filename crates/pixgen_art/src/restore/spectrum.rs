@@ -4,6 +4,8 @@
 //! differences peaks at edges too, and at the centres of cells that were interpolated linearly. Both profiles repeat
 //! with the pitch, so the pitch is among the strongest frequencies. Which of them it is, is decided by re-rendering.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::lattice::Signal;
 
 /// Peaks taken from one spectrum.
@@ -39,13 +41,14 @@ pub(crate) fn candidates(signal: &Signal, min_px: f32, max_px: f32) -> Vec<f32> 
     let step = 1.0 / (places * FINENESS) as f32;
     let lowest = (1.0 / max_px / step).floor().max(1.0) as usize;
     let highest = (1.0 / min_px / step).ceil() as usize;
-    let spectra: Vec<Vec<f32>> = [first, second, squared]
-        .into_iter()
-        .map(|profile| {
-            let flat = without_trend(&profile, (2.0 * max_px) as usize);
-            (0..=3 * highest).map(|f| if f < lowest { 0.0 } else { amplitude(&flat, f as f32 * step) }).collect()
-        })
-        .collect();
+    let flat = [first, second, squared].map(|profile| without_trend(&profile, (2.0 * max_px) as usize));
+    let turns = places * FINENESS;
+    let amplitudes = amplitudes(&flat, turns);
+    let spectra = amplitudes.map(|amplitudes| -> Vec<f32> {
+        // What lies beyond half a cycle a pixel looks as what lies as far below.
+        let at = |f: usize| amplitudes[(f % turns).min(turns - f % turns)];
+        (0..=3 * highest).map(|f| if f < lowest { 0.0 } else { at(f) }).collect()
+    });
     let mut found: Vec<f32> = Vec::new();
     for spectrum in &spectra {
         let harmonic = |f: usize| spectrum[f] + 0.6 * spectrum[2 * f] + 0.4 * spectrum[3 * f];
@@ -95,19 +98,54 @@ fn without_trend(profile: &[f32], window: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Amplitude of one frequency, in cycles a pixel.
-fn amplitude(profile: &[f32], frequency: f32) -> f32 {
-    let turn = std::f64::consts::TAU * f64::from(frequency);
-    let (sin, cos) = turn.sin_cos();
-    let (mut re, mut im) = (1.0f64, 0.0f64);
-    let (mut sum_re, mut sum_im) = (0.0f64, 0.0f64);
-    for value in profile {
-        let value = f64::from(*value);
-        sum_re += value * re;
-        sum_im += value * im;
-        (re, im) = (re * cos - im * sin, re * sin + im * cos);
+/// Frequencies that are evaluated side by side.
+const LANES: usize = 8;
+
+/// Amplitudes of the frequencies `0..=turns / 2`, in cycles to `turns` pixels, in each profile.
+fn amplitudes(profiles: &[Vec<f32>; 3], turns: usize) -> [Vec<f32>; 3] {
+    Arch::new().dispatch(Amplitudes { profiles, turns })
+}
+
+struct Amplitudes<'a> {
+    profiles: &'a [Vec<f32>; 3],
+    turns: usize,
+}
+
+impl WithSimd for Amplitudes<'_> {
+    type Output = [Vec<f32>; 3];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let count = self.turns / 2 + 1;
+        let mut spectra = [(); 3].map(|()| Vec::with_capacity(count + LANES));
+        for start in (0..count).step_by(LANES) {
+            let (mut cos, mut sin, mut re) = ([0.0f64; LANES], [0.0f64; LANES], [1.0f64; LANES]);
+            let mut im = [0.0f64; LANES];
+            for lane in 0..LANES {
+                let turn = std::f64::consts::TAU * (start + lane) as f64 / self.turns as f64;
+                (sin[lane], cos[lane]) = turn.sin_cos();
+            }
+            let (mut sums_re, mut sums_im) = ([[0.0f64; LANES]; 3], [[0.0f64; LANES]; 3]);
+            for ((a, b), c) in self.profiles[0].iter().zip(&self.profiles[1]).zip(&self.profiles[2]) {
+                for (profile, value) in [*a, *b, *c].into_iter().enumerate() {
+                    let value = f64::from(value);
+                    for lane in 0..LANES {
+                        sums_re[profile][lane] += value * re[lane];
+                        sums_im[profile][lane] += value * im[lane];
+                    }
+                }
+                for lane in 0..LANES {
+                    let turned = re[lane] * cos[lane] - im[lane] * sin[lane];
+                    im[lane] = re[lane] * sin[lane] + im[lane] * cos[lane];
+                    re[lane] = turned;
+                }
+            }
+            for (spectrum, (re, im)) in spectra.iter_mut().zip(sums_re.iter().zip(&sums_im)) {
+                spectrum.extend(re.iter().zip(im).map(|(re, im)| re.hypot(*im) as f32));
+            }
+        }
+        spectra
     }
-    (sum_re.hypot(sum_im)) as f32
 }
 
 #[cfg(test)]
@@ -117,8 +155,8 @@ mod tests {
     #[test]
     fn the_pitch_of_hard_cells_is_found() {
         let places = 200;
-        let values = (0..places).map(|x| ((x as f32 / 6.25) as usize * 7919 % 13) as f32).collect();
-        let signal = Signal { values, places, rows: 1 };
+        let values: Vec<f32> = (0..places).map(|x| ((x as f32 / 6.25) as usize * 7919 % 13) as f32).collect();
+        let signal = Signal::new(&values, places, 1);
         let found = candidates(&signal, 2.5, 40.0);
         assert!(found.iter().any(|pitch| (pitch - 6.25).abs() < 0.1), "{found:?}");
     }
