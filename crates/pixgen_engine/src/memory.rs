@@ -101,6 +101,9 @@ impl Place {
 /// loaded.
 const USUAL: (u32, u32) = (1024, 1);
 
+/// Main memory that is left to others.
+const HOST_RESERVE_BYTES: u64 = 1 << 30;
+
 /// What a request for pictures of `image_px` squared, `frames` at once, needs.
 pub(crate) fn need(weights: &Weights, image_px: u32, frames: u32, place: Place) -> MemoryNeed {
     need_with(parts_of(weights, place), image_px, frames, place, place.free_bytes())
@@ -121,8 +124,16 @@ fn need_with(parts: PartBytes, image_px: u32, frames: u32, place: Place, free_by
 }
 
 /// How much of a card's memory a model may take: one part at a time where all of them have no room.
+///
+/// The parts that wait take main memory, which must not run out: the system would end the whole game.
 pub(crate) fn memory_use(weights: &Weights, place: Place) -> MemoryUse {
-    memory_use_with(parts_of(weights, place), place.free_bytes())
+    let parts = parts_of(weights, place);
+    match memory_use_with(parts, place.free_bytes()) {
+        MemoryUse::Low if free_host_bytes().is_some_and(|free| free < parts.text + parts.unet + HOST_RESERVE_BYTES) => {
+            MemoryUse::Balanced
+        }
+        memory => memory,
+    }
 }
 
 fn memory_use_with(parts: PartBytes, free_bytes: Option<u64>) -> MemoryUse {

@@ -26,6 +26,17 @@ struct Sdxl {
     /// The adapters that are merged into it, each with the hash of its file; `None` when nobody knows what is.
     loras: Option<Vec<(LoraRef, String)>>,
     step_pause: Duration,
+    /// After the pipeline: fields are dropped in this order.
+    _settles: Settles,
+}
+
+/// Lets a device finish when it is dropped: only then the memory that was given back before is free for others.
+struct Settles(Device);
+
+impl Drop for Settles {
+    fn drop(&mut self) {
+        let _ = self.0.synchronize();
+    }
 }
 
 /// A loader of SDXL models for one device, which rests for `step_pause` after each step.
@@ -54,6 +65,7 @@ pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> Back
         if memory == MemoryUse::Low {
             tracing::info!("{} has little room: only the part of the model that is at work is there", place.name());
         }
+        let settles = Settles(device.clone());
         let options = LoadOptions { device, dtype, vae: weights.vae.clone(), memory, ..LoadOptions::default() };
         let (pipeline, report) = Pipeline::load_with(&source, &options)?;
         for note in &report.notes {
@@ -62,7 +74,9 @@ pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> Back
         if !report.unused.is_empty() {
             tracing::warn!(count = report.unused.len(), "{} has tensors that are not used", info.name);
         }
-        Ok(Box::new(Sdxl { info, pipeline, prompt_options, loras: Some(Vec::new()), step_pause }) as Box<dyn Backend>)
+        let loras = Some(Vec::new());
+        let sdxl = Sdxl { info, pipeline, prompt_options, loras, step_pause, _settles: settles };
+        Ok(Box::new(sdxl) as Box<dyn Backend>)
     })
 }
 
@@ -76,6 +90,8 @@ impl Backend for Sdxl {
     }
 
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<Vec<RgbaImage>, EngineError> {
+        // Gives this thread the card's context, without which memory is not given back there.
+        self.pipeline.device().synchronize().map_err(pixgen_sdxl::Error::from)?;
         let drawn = self.paint(drawing, progress);
         if drawn.is_err() {
             // A step may still be at work on a graphics card; the next job may come from another thread, which has its

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
-use pixgen_sdxl::{GpuMemory, GpuNeed, LoadOptions, LoraFile, MemoryUse, ModelSource, Pipeline, TextToImage};
+use pixgen_sdxl::{
+    GpuMemory, GpuNeed, InitImage, LoadOptions, LoraFile, MemoryUse, ModelSource, Pipeline, TextToImage,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -73,6 +75,7 @@ impl Checks {
     /// The same image whatever is on the card, and no more memory than was promised.
     fn memory(&mut self) -> Outcome<()> {
         let mut first = None;
+        let mut first_from = None;
         for (memory, limit_gb) in LIMITS_GB {
             GpuMemory::reset_peak(&self.device)?;
             let pipeline = self.load(memory)?;
@@ -93,6 +96,12 @@ impl Checks {
             let first = first.get_or_insert_with(|| image.clone());
             let is_same = bits(first)? == bits(&image)? && bits(first)? == bits(&again)?;
             self.say(is_same, &format!("{memory:?}: the image is the same to the bit"));
+            let mut from = run(512, 1, 4, "a green dragon");
+            let pixels = Tensor::full(0.25f32, (1, 3, 512, 512), &Device::Cpu)?;
+            from.init_image = Some(InitImage { pixels, strength: 0.5 });
+            let image = draw(&pipeline, &from)?;
+            let first = first_from.get_or_insert_with(|| image.clone());
+            self.say(bits(first)? == bits(&image)?, &format!("{memory:?}: from an image, the same to the bit"));
         }
         Ok(())
     }
@@ -230,7 +239,7 @@ impl Checks {
 /// Work on the same card that takes about a millisecond, sixty times a second, as a game's: percentiles of how long each
 /// took.
 struct Game {
-    thread: std::thread::JoinHandle<Outcome<Vec<f64>>>,
+    thread: std::thread::JoinHandle<candle_core::Result<Vec<f64>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -242,7 +251,7 @@ impl Game {
     fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || -> Outcome<Vec<f64>> {
+        let thread = std::thread::spawn(move || {
             let device = Device::new_cuda_with_stream(0)?;
             let numbers = Tensor::zeros(Self::NUMBERS, DType::F32, &device)?;
             let mut times_ms = Vec::new();

@@ -3,6 +3,8 @@
 //! A run needs its parts one after another: the text encoders once per new prompt, the UNet for every step, the
 //! autoencoder in the end.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 #[cfg(feature = "cuda")]
 use std::sync::{Mutex, PoisonError};
 
@@ -105,6 +107,8 @@ pub(crate) struct Residence {
     memory: MemoryUse,
     #[cfg(feature = "cuda")]
     seats: Mutex<Seats>,
+    /// One thread at a time uses a model: another one could send away what this one computes with.
+    one_thread: PhantomData<Cell<()>>,
 }
 
 #[cfg(feature = "cuda")]
@@ -153,14 +157,21 @@ impl Residence {
         if let Some(card) = crate::cuda::card_of(parts.device, parts.unet.dtype()) {
             let Seats { text, unet } = &mut *self.seats.lock().unwrap_or_else(PoisonError::into_inner);
             let (text_params, unet_params) = (parts.text.params(), [parts.unet.params()]);
+            self.bind(parts.device)?;
             if self.memory == MemoryUse::Low {
+                let mut left = Ok(());
                 if part != Part::Unet && !unet.is_away() {
-                    // What was recorded reads the weights where they are now.
+                    // What was recorded reads the weights where they are now; another thread's work may still do so.
+                    parts.device.synchronize()?;
                     parts.unet.programs().forget();
-                    unet.leave(&unet_params, card)?;
+                    left = unet.leave(&unet_params, card);
                 }
                 if part != Part::Text {
-                    text.leave(&text_params, card)?;
+                    left = left.and(text.leave(&text_params, card));
+                }
+                // There may be room for both.
+                if let Err(error) = left {
+                    tracing::warn!(%error, "a part of the model stays on the graphics card");
                 }
             }
             match part {
@@ -179,12 +190,25 @@ impl Residence {
         if let Some(card) = crate::cuda::card_of(parts.device, parts.unet.dtype())
             && self.memory != MemoryUse::Fast
         {
+            if self.bind(parts.device).is_err() {
+                return;
+            }
             let Seats { text, .. } = &mut *self.seats.lock().unwrap_or_else(PoisonError::into_inner);
             // Without room in main memory they stay: drawing may still succeed.
             if let Err(error) = text.leave(&parts.text.params(), card) {
                 tracing::warn!(%error, "the text encoders stay on the graphics card");
             }
         }
+    }
+
+    /// Gives this thread the card's context, without which memory is not given back there.
+    #[cfg_attr(not(feature = "cuda"), allow(unused_variables, clippy::unnecessary_wraps, clippy::unused_self))]
+    pub(crate) fn bind(&self, device: &Device) -> candle_core::Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(card) = device {
+            card.cuda_stream().context().bind_to_thread().map_err(candle_core::Error::wrap)?;
+        }
+        Ok(())
     }
 
     /// Weights of a part are about to change, on the card.

@@ -191,12 +191,15 @@ impl PreparedLaunch {
             if kernel.is_some() {
                 return Ok(prepared);
             }
-            let time_ms = gpu.measure(|| prepared.run(gpu))?;
+            // A card may have no room for the larger ones.
+            let Ok(time_ms) = gpu.measure(|| prepared.run(gpu)) else { continue };
             if best.as_ref().is_none_or(|(shortest, _)| time_ms < *shortest) {
                 best = Some((time_ms, prepared));
             }
         }
-        let Some((time_ms, prepared)) = best else { candle_core::bail!("there is no kernel to choose from") };
+        let Some((time_ms, prepared)) = best else {
+            candle_core::bail!("the card runs none of the kernels for {sizes:?}")
+        };
         tracing::debug!(?sizes, kernel = prepared.launch.kernel, time_ms, "chose a kernel");
         gpu.choose_kernel(sizes, prepared.launch.kernel);
         Ok(prepared)

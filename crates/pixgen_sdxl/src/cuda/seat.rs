@@ -57,16 +57,20 @@ impl Seat {
             }
             if !self.is_current {
                 // SAFETY: inside the copy, as was just checked; nobody else uses it.
-                storage.inplace_op1(&CopyOut { to: unsafe { begin.add(at) } })?;
+                storage.inplace_op1(&CopyOut { to: unsafe { begin.add(at) }, bytes: size })?;
             }
             at += size;
         }
-        // Not before everything has arrived.
-        device.cuda_stream().synchronize().map_err(Error::wrap)?;
+        // Not before everything has arrived, nor while another thread's work reads the weights.
+        device.cuda_stream().context().synchronize().map_err(Error::wrap)?;
         self.is_current = true;
-        self.is_away = true;
         for storage in params.iter().flat_map(|params| params.storages()) {
-            storage.inplace_op1(&Free)?;
+            match storage.inplace_op1(&Free) {
+                Ok(()) => self.is_away = true,
+                Err(error) if !self.is_away => return Err(error),
+                // It stays, and is replaced when the others come back.
+                Err(_) => {}
+            }
         }
         device.cuda_stream().synchronize().map_err(Error::wrap)
     }
@@ -79,18 +83,35 @@ impl Seat {
         if !self.is_away {
             return Ok(());
         }
+        let came = self.fill(params);
+        // Work may go on in another thread, whose stream does not wait for this one.
+        let arrived = device.cuda_stream().synchronize().map_err(Error::wrap);
+        if let Err(error) = came.and(arrived) {
+            // What had room already makes room again, for others.
+            for storage in params.iter().flat_map(|params| params.storages()) {
+                let _ = storage.inplace_op1(&Free);
+            }
+            let _ = device.cuda_stream().synchronize();
+            return Err(error);
+        }
+        self.is_away = false;
+        Ok(())
+    }
+
+    fn fill(&self, params: &[&Params]) -> Result<()> {
         let Some(copy) = &self.copy else { bail!("there is no copy in main memory") };
         let begin = copy.as_ptr().map_err(Error::wrap)?;
         let mut at = 0;
         for storage in params.iter().flat_map(|params| params.storages()) {
             let count = storage.elem_count();
-            // SAFETY: the copy has the same weights in the same order.
+            let bytes = count * storage.dtype().size_in_bytes();
+            if at + bytes > copy.len() {
+                bail!("the weights have grown since they were copied");
+            }
+            // SAFETY: inside the copy, which has the same weights in the same order.
             storage.inplace_op1(&CopyIn { from: unsafe { begin.add(at) }, count })?;
-            at += count * storage.dtype().size_in_bytes();
+            at += bytes;
         }
-        // Work may go on in another thread, whose stream does not wait for this one.
-        device.cuda_stream().synchronize().map_err(Error::wrap)?;
-        self.is_away = false;
         Ok(())
     }
 }
@@ -98,6 +119,7 @@ impl Seat {
 /// Copies the numbers of a tensor to an address in main memory.
 struct CopyOut {
     to: *mut u8,
+    bytes: usize,
 }
 
 /// Gives the memory of a tensor back, all but one number.
@@ -131,15 +153,17 @@ impl InplaceOp1 for CopyOut {
     }
 
     fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Layout) -> Result<()> {
-        fn copy<T>(from: &CudaSlice<T>, to: *mut u8, stream: &Arc<CudaStream>) -> Result<()> {
-            let bytes = from.num_bytes();
+        fn copy<T>(from: &CudaSlice<T>, to: *mut u8, bytes: usize, stream: &Arc<CudaStream>) -> Result<()> {
+            if from.num_bytes() != bytes {
+                bail!("a weight has {} bytes on the card, expected {bytes}", from.num_bytes());
+            }
             let (address, _in_use) = from.device_ptr(stream);
             // SAFETY: `leave` has made room for as many bytes at this address and waits for the copy.
             let to = unsafe { std::slice::from_raw_parts_mut(to, bytes) };
             unsafe { result::memcpy_dtoh_async(to, address, stream.cu_stream()) }.map_err(Error::wrap)
         }
         let stream = storage.device.cuda_stream();
-        each_type!(storage, slice => copy(slice, self.to, &stream))
+        each_type!(storage, slice => copy(slice, self.to, self.bytes, &stream))
     }
 }
 

@@ -131,6 +131,8 @@ impl Pipeline {
         S: Copy + Into<LoraStrength>,
     {
         let loras: Vec<_> = loras.iter().map(|(file, strength)| (*file, (*strength).into())).collect();
+        // What is let go is let go on the card.
+        self.residence.bind(&self.device)?;
         self.text.forget();
         let Self { adapters, residence, text, unet, device, .. } = self;
         let parts = Parts { text, unet, device };
@@ -234,9 +236,9 @@ impl Pipeline {
     /// When the prompt cannot be tokenized or an option is out of range.
     pub fn encode_prompt(&self, prompt: &str, options: &PromptOptions) -> Result<EncodedPrompt, Error> {
         let chunks = self.text.read(prompt, options)?;
-        let encoded = self.text.encode(&chunks, options.clip_skip, &mut || self.summon(Part::Text))?;
+        let encoded = self.text.encode(&chunks, options.clip_skip, &mut || self.summon(Part::Text));
         self.text_is_done();
-        Ok(encoded)
+        encoded
     }
 
     /// How many tokens at the end of the prompt are not read, because they would need more than

@@ -62,6 +62,8 @@ impl Pipeline {
         let steps = timesteps.len() - start.index;
         for (index, timestep) in timesteps.into_iter().enumerate().skip(start.index) {
             let scaled = solver.scale_input(index, &sample)?;
+            // An image to begin with, or the observer, may have called another part to the card.
+            self.summon(Part::Unet)?;
             let output = if guided {
                 // The images with the negative prompt, then the images with the prompt.
                 let both = Tensor::cat(&[&scaled, &scaled], 0)?;
@@ -90,8 +92,9 @@ impl Pipeline {
 
     /// Conditioning of the images with the prompt; with guidance, of the images with the negative prompt before them.
     fn condition(&self, input: &TextToImage, guided: bool) -> Result<Conditioning, Error> {
-        let (prompts, negative) = self.encode_all(input, guided)?;
+        let encoded = self.encode_all(input, guided);
         self.text_is_done();
+        let (prompts, negative) = encoded?;
         self.summon(Part::Unet)?;
         // One prompt serves all images, or each has its own; the negative prompt stands before each.
         let images_each = input.seeds.len() / prompts.len();
