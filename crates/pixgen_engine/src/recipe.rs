@@ -81,6 +81,22 @@ pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
     }
 }
 
+/// The same with the files that the recipe names: `placed` is the recipe with its files at their places
+/// ([`RecipeFolders::resolve`](crate::RecipeFolders::resolve)), `inputs` are these files as they are now
+/// ([`HashCache::inputs_of`](crate::HashCache::inputs_of)). A file that has changed makes a sprite stale as an edit does.
+///
+/// # Errors
+/// When the bytes are no PNG.
+pub fn bake_with(png: &[u8], recipe: &Request, placed: &Request, inputs: &[Input]) -> Result<Bake, EngineError> {
+    Ok(match bake_of(png, recipe)? {
+        Bake::ByHand => Bake::ByHand,
+        // What the panel or a command has drawn names its files at their places.
+        Bake::Stale if bake_of(png, placed)? != Bake::Fresh => Bake::Stale,
+        Bake::Fresh | Bake::Stale if has_other_inputs(png, inputs)? => Bake::Stale,
+        Bake::Fresh | Bake::Stale => Bake::Fresh,
+    })
+}
+
 /// A name for what a recipe asks for together with the files that it names: SHA-256 in hexadecimal. Under it the store
 /// remembers sprites that cannot be put beside their recipe.
 ///
