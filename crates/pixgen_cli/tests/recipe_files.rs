@@ -7,6 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::{colors, command, paths, picture, run, stderr, stdout, write};
+use image::RgbaImage;
 use pixgen_api::{PaletteSource, Request};
 use pixgen_engine::{Bake, HashCache, Provenance, RecipeFolders, bake_of, bake_with, recipe_hash};
 
@@ -138,11 +139,12 @@ fn assets_of_another_name_are_named_and_info_writes_recipes_that_may_be_read() {
     let wrong = run(game, &["bake", "art/hero", "--assets=art/shared"]);
     assert!(wrong.status.code() == Some(2) && stderr(&wrong).contains("does not lie in the assets"));
 
-    // A palette that was given as a flag is at its place; a recipe names it from the PNG's folder.
-    let line = ["generate", "item", "a key", "--size=16", "--steps=1", "--palette=art/shared/two.hex"];
+    // A picture that was given as a flag is named by its place; a recipe names it from the PNG's folder.
+    RgbaImage::from_pixel(16, 16, image::Rgba([40, 60, 200, 255])).save(game.join("art/shared/in.png")).unwrap();
+    let line = ["generate", "item", "a key", "--size=16", "--steps=2", "--from=art/shared/in.png"];
     assert_eq!(paths(game, &[&line[..], &["--output=art/shared/a.png"]].concat()).len(), 1);
     let info = run(game, &["info", "art/shared/a.png"]);
-    assert!(stdout(&info).contains(r#"file("two.hex")"#), "{}", stdout(&info));
+    assert!(stdout(&info).contains(r#"init_image: Some("in.png")"#), "{}", stdout(&info));
     write(game, "art/shared/b.sprite.ron", &stdout(&info));
     assert_eq!(paths(game, &["generate", "--recipe=art/shared/b.sprite.ron", "--output=b.png"]).len(), 1);
     assert_eq!(picture(&game.join("b.png")), picture(&game.join("art/shared/a.png")));
@@ -152,5 +154,5 @@ fn assets_of_another_name_are_named_and_info_writes_recipes_that_may_be_read() {
     assert!(info.status.success() && stderr(&info).contains("lies in none of them"), "{}", stderr(&info));
     let shared =
         command(game, &["info", "art/hero/a.png"]).env("DGX_PIXELS_MODELS_DIR", "art/shared").output().unwrap();
-    assert!(stdout(&shared).contains(r#"file("two.hex")"#), "{}", stdout(&shared));
+    assert!(stdout(&shared).contains(r#"init_image: Some("in.png")"#), "{}", stdout(&shared));
 }
