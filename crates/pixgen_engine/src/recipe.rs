@@ -185,7 +185,17 @@ mod tests {
         let provenance =
             Provenance { request: request.clone(), model: String::new(), native_size_px: 1, inputs, recipe: None };
         let png = provenance.encode(&RgbaImage::new(1, 1)).unwrap();
-        let mut is_stale = || has_other_inputs(&png, &hashes.inputs_of(&request)).unwrap();
+        // Drawn from the panel, which has written the file's place for the recipe's `two.hex`.
+        let palette = PixelArt { palette: pixgen_api::PaletteSource::File("two.hex".into()), ..PixelArt::default() };
+        let recipe = Request { pixel_art: palette, ..request.clone() };
+        let mut is_stale = || {
+            let inputs = hashes.inputs_of(&request);
+            let is_stale = has_other_inputs(&png, &inputs).unwrap();
+            let expected = if is_stale { Bake::Stale } else { Bake::Fresh };
+            assert_eq!(bake_with(&png, &recipe, &request, &inputs).unwrap(), expected);
+            assert_eq!(bake_with(&png, &recipe, &recipe, &inputs).unwrap(), Bake::Stale, "another recipe");
+            is_stale
+        };
         assert!(!is_stale());
         std::fs::write(&file, "00ff00\n").unwrap();
         assert!(is_stale());
