@@ -1,5 +1,5 @@
-//! Recipes, and where the files that they name are looked for: in the same folders as by the plugin, so that the game and
-//! the command line agree what a recipe means.
+//! Recipes, and where the files that they name are looked for: in the same folders as by the plugin, so that the game
+//! and the command line agree what a recipe means.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -64,8 +64,8 @@ impl Places {
         RecipeFolders::new(root, recipe.strip_prefix(root).unwrap_or(below), &models)
     }
 
-    /// The folder of all assets of the game that a recipe belongs to: the nearest one above that is called `assets`, the
-    /// first one on the way down to the recipe, else the folder itself.
+    /// The folder of all assets of the game that a recipe belongs to: the nearest one above that is called `assets`,
+    /// the first one on the way down to the recipe, else the folder itself.
     fn assets_of<'a>(&'a self, recipe: &'a Path) -> &'a Path {
         let is_assets = |folder: &&Path| folder.file_name().is_some_and(|name| name == ASSETS);
         let above = || self.folder.ancestors().find(is_assets);

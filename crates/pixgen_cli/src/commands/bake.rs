@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// The folder with *.sprite.ron files, usually the game's assets.
     #[arg(default_value = "assets")]
     folder: PathBuf,
-    /// The folder of all assets of the game, where recipes may name files [default: the one called assets, else FOLDER].
+    /// The folder of the game's assets, in which recipes may name files [default: the one called assets, else FOLDER].
     #[arg(long, value_name = "FOLDER", help_heading = "Recipes")]
     assets: Option<PathBuf>,
     /// Draw nothing: print the recipes whose sprite is missing, stale or damaged, and exit with 3 if there are any.
