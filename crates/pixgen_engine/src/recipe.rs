@@ -83,7 +83,8 @@ pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
 
 /// The same with the files that the recipe names: `placed` is the recipe with its files at their places
 /// ([`RecipeFolders::resolve`](crate::RecipeFolders::resolve)), `inputs` are these files as they are now
-/// ([`HashCache::inputs_of`](crate::HashCache::inputs_of)). A file that has changed makes a sprite stale as an edit does.
+/// ([`HashCache::inputs_of`](crate::HashCache::inputs_of)). A file that has changed makes a sprite stale, as
+/// an edit does.
 ///
 /// # Errors
 /// When the bytes are no PNG.
