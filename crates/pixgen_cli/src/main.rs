@@ -24,6 +24,7 @@ mod png_text;
 mod preview;
 mod printer;
 mod progress;
+mod recipes;
 mod session;
 mod style;
 mod tileset;

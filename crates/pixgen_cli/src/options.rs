@@ -1,12 +1,11 @@
 //! What can be said about a drawing: one vocabulary for flags, lines of a batch, columns of a CSV and style files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use pixgen_api::{Kind, Request, SchedulerKind, Seamless};
-use pixgen_engine::Provenance;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +14,7 @@ use crate::context::Context as Surroundings;
 use crate::exit::{OrUsage, usage};
 use crate::look::LookOptions;
 use crate::nearest::nearest;
+use crate::recipes::read_recipe;
 
 /// The options of a drawing; what is not said is left to the style, the settings and the model.
 #[derive(Args, Clone, Debug, Default)]
@@ -162,7 +162,7 @@ impl DrawOptions {
         prompt: Option<&str>,
     ) -> anyhow::Result<Request> {
         let base = match &self.recipe {
-            Some(path) => read_recipe(path)?,
+            Some(path) => read_recipe(path, &surroundings.settings)?,
             None => Request::default(),
         };
         let settings = &surroundings.settings;
@@ -238,21 +238,6 @@ impl DrawOptions {
 pub(crate) fn option_names() -> Vec<String> {
     let command = Line::command();
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
-}
-
-/// Reads a recipe: a `*.sprite.ron`, or a PNG that says how it was drawn, also one of the tools that write
-/// `parameters`.
-///
-/// # Errors
-/// When it cannot be read, is no RON, or asks for what cannot be drawn.
-pub(crate) fn read_recipe(path: &Path) -> anyhow::Result<Request> {
-    let bytes = std::fs::read(path).or_usage_in(path.display())?;
-    if !bytes.starts_with(b"\x89PNG") {
-        return Request::from_recipe(&bytes).or_usage_in(path.display());
-    }
-    let recovered = Provenance::recover(&bytes).or_usage_in(path.display())?;
-    let request = recovered.map(|recovered| Request { count: 1, ..recovered.request });
-    request.ok_or_else(|| usage(format!("{} does not say how it was drawn", path.display())))
 }
 
 /// A parser for the values of an enum by their names in recipes, with `-` for `_`.

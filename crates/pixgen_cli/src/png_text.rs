@@ -5,7 +5,7 @@ use std::io::Cursor;
 use anyhow::Context;
 use image::RgbaImage;
 use pixgen_api::Request;
-use pixgen_engine::{Bake, EngineError, bake_of};
+use pixgen_engine::{Bake, EngineError};
 
 /// The chunk that holds the request.
 pub(crate) const REQUEST: &str = "pixgen_request";
@@ -13,16 +13,19 @@ pub(crate) const REQUEST: &str = "pixgen_request";
 /// How every PNG begins.
 const SIGNATURE: &[u8] = b"\x89PNG";
 
-/// What the picture under a sprite's name is to the sprite's request. What is no PNG was not drawn here, whatever its
-/// file is called; only an empty file is nobody's work.
+/// What the picture under a sprite's name is to the sprite, where `judge` says it of a PNG. What is no PNG was not drawn
+/// here, whatever its file is called; only an empty file is nobody's work.
 ///
 /// # Errors
 /// When it begins as a PNG and is damaged, or holds nothing.
-pub(crate) fn bake_in(bytes: &[u8], request: &Request) -> Result<Bake, EngineError> {
+pub(crate) fn bake_in(
+    bytes: &[u8],
+    judge: impl FnOnce(&[u8]) -> Result<Bake, EngineError>,
+) -> Result<Bake, EngineError> {
     if !bytes.is_empty() && !bytes.starts_with(SIGNATURE) {
         return Ok(Bake::ByHand);
     }
-    bake_of(bytes, request)
+    judge(bytes)
 }
 
 /// The text chunks of a PNG, in their order.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use crossbeam_channel::RecvTimeoutError;
-use pixgen_api::{DevicePreference, EventKind, Generated, ModelRef, Request};
-use pixgen_engine::{Engine, EngineConfig, EngineError, ModelInfo, Plan, Preflight};
+use pixgen_api::{DevicePreference, EventKind, Generated, JobId, ModelRef, Request};
+use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Plan, Preflight};
 
 use crate::exit::{Interrupted, OrUsage, usage};
 use crate::interrupt;
@@ -62,8 +62,22 @@ impl Session {
         request: Request,
         observe: &mut dyn FnMut(&EventKind) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Generated>> {
+        self.draw_recipe(request, None, observe)
+    }
+
+    /// The same for a recipe, whose paths and hash go into the PNG: `request` is `recipe` with its files at their places.
+    ///
+    /// # Errors
+    /// As for [`draw`](Self::draw).
+    pub(crate) fn draw_recipe(
+        &self,
+        request: Request,
+        recipe: Option<Request>,
+        observe: &mut dyn FnMut(&EventKind) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Generated>> {
         interrupt::check()?;
-        let job = self.engine.submit(request);
+        let job = JobId::fresh();
+        self.engine.submit_with(job, request, JobOptions { recipe, ..JobOptions::default() });
         let mut is_cancelled = false;
         loop {
             if interrupt::requested() && !is_cancelled {

@@ -63,7 +63,7 @@ pub use plan::Plan;
 pub use preflight::Preflight;
 pub use provenance::{Input, InputRole, Provenance, Recovered};
 pub use queue::JobStatus;
-pub use recipe::{Bake, bake_key, bake_of, has_other_inputs, recipe_hash};
+pub use recipe::{Bake, bake_key, bake_of, bake_with, has_other_inputs, recipe_hash};
 pub use recipe_folders::RecipeFolders;
 pub use recipe_text::rewrite_recipe;
 pub use store::Store;

@@ -81,6 +81,23 @@ pub fn bake_of(png: &[u8], recipe: &Request) -> Result<Bake, EngineError> {
     }
 }
 
+/// The same with the files that the recipe names: `placed` is the recipe with its files at their places
+/// ([`RecipeFolders::resolve`](crate::RecipeFolders::resolve)), `inputs` are these files as they are now
+/// ([`HashCache::inputs_of`](crate::HashCache::inputs_of)). A file that has changed makes a sprite stale, as
+/// an edit does.
+///
+/// # Errors
+/// When the bytes are no PNG.
+pub fn bake_with(png: &[u8], recipe: &Request, placed: &Request, inputs: &[Input]) -> Result<Bake, EngineError> {
+    Ok(match bake_of(png, recipe)? {
+        Bake::ByHand => Bake::ByHand,
+        // What the panel or a command has drawn names its files at their places.
+        Bake::Stale if bake_of(png, placed)? != Bake::Fresh => Bake::Stale,
+        Bake::Fresh | Bake::Stale if has_other_inputs(png, inputs)? => Bake::Stale,
+        Bake::Fresh | Bake::Stale => Bake::Fresh,
+    })
+}
+
 /// A name for what a recipe asks for together with the files that it names: SHA-256 in hexadecimal. Under it the store
 /// remembers sprites that cannot be put beside their recipe.
 ///
@@ -169,7 +186,17 @@ mod tests {
         let provenance =
             Provenance { request: request.clone(), model: String::new(), native_size_px: 1, inputs, recipe: None };
         let png = provenance.encode(&RgbaImage::new(1, 1)).unwrap();
-        let mut is_stale = || has_other_inputs(&png, &hashes.inputs_of(&request)).unwrap();
+        // Drawn from the panel, which has written the file's place for the recipe's `two.hex`.
+        let palette = PixelArt { palette: pixgen_api::PaletteSource::File("two.hex".into()), ..PixelArt::default() };
+        let recipe = Request { pixel_art: palette, ..request.clone() };
+        let mut is_stale = || {
+            let inputs = hashes.inputs_of(&request);
+            let is_stale = has_other_inputs(&png, &inputs).unwrap();
+            let expected = if is_stale { Bake::Stale } else { Bake::Fresh };
+            assert_eq!(bake_with(&png, &recipe, &request, &inputs).unwrap(), expected);
+            assert_eq!(bake_with(&png, &recipe, &recipe, &inputs).unwrap(), Bake::Stale, "another recipe");
+            is_stale
+        };
         assert!(!is_stale());
         std::fs::write(&file, "00ff00\n").unwrap();
         assert!(is_stale());

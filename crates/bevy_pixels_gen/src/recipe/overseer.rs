@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bevy::prelude::*;
 use pixgen_api::Request;
-use pixgen_engine::{Bake, HashCache, Input, RecipeFolders, Store, bake_key, bake_of, has_other_inputs, input_files};
+use pixgen_engine::{Bake, HashCache, Input, RecipeFolders, Store, bake_key, bake_with, input_files};
 
 use super::BakeState;
 use super::files::Roots;
@@ -93,15 +93,11 @@ impl Overseer {
         if self.watch.is_none() {
             return Ok(BakeState::Unchecked);
         }
-        let bake = |recipe: &Request| bake_of(png, recipe).map_err(|e| e.to_string());
-        Ok(match bake(&wish.recipe)? {
+        let bake = bake_with(png, &wish.recipe, &wish.request, &wish.inputs).map_err(|error| error.to_string())?;
+        Ok(match bake {
+            Bake::Fresh => BakeState::Fresh,
+            Bake::Stale => BakeState::Stale,
             Bake::ByHand => BakeState::ByHand,
-            // What the panel has drawn names its files at their places.
-            Bake::Stale if bake(&wish.request)? != Bake::Fresh => BakeState::Stale,
-            Bake::Fresh | Bake::Stale if has_other_inputs(png, &wish.inputs).map_err(|e| e.to_string())? => {
-                BakeState::Stale
-            }
-            Bake::Fresh | Bake::Stale => BakeState::Fresh,
         })
     }
 

@@ -9,6 +9,17 @@ use pixgen_api::{EventKind, Request};
 use crate::exit::Interrupted;
 use crate::session::{Session, SessionConfig, stored_png};
 
+/// A sprite to draw.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The caller's number of it.
+    pub(crate) index: usize,
+    /// What to draw.
+    pub(crate) request: Request,
+    /// The recipe as it is written, where the request has its files at their places.
+    pub(crate) recipe: Option<Request>,
+}
+
 /// What a worker tells. `index` is the caller's number of the sprite.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -41,7 +52,7 @@ pub(crate) enum Message {
 /// When no engine can be started, and what `take` returns.
 pub(crate) fn draw(
     config: SessionConfig<'_>,
-    requests: &[(usize, Request)],
+    requests: &[Wanted],
     mut take: impl FnMut(Message) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let sessions: anyhow::Result<Vec<_>> = (0..config.sessions.max(1)).map(|_| Session::start(config)).collect();
@@ -68,10 +79,10 @@ pub(crate) fn draw(
     })
 }
 
-fn work(session: &Session, requests: &[(usize, Request)], next: &AtomicUsize, sender: &Sender<Message>) {
-    while let Some((index, request)) = requests.get(next.fetch_add(1, Ordering::SeqCst)) {
+fn work(session: &Session, requests: &[Wanted], next: &AtomicUsize, sender: &Sender<Message>) {
+    while let Some(Wanted { index, request, recipe }) = requests.get(next.fetch_add(1, Ordering::SeqCst)) {
         let tell = |message| sender.send(message).context("the batch has ended");
-        let drawn = session.draw(request.clone(), &mut |event| match event {
+        let drawn = session.draw_recipe(request.clone(), recipe.clone(), &mut |event| match event {
             EventKind::Started => tell(Message::Started(*index)),
             EventKind::Warning(text) => tell(Message::Warning(text.clone())),
             _ => Ok(()),

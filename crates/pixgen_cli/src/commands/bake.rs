@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Args;
 use pixgen_api::{RECIPE_EXTENSION, Request, baked_file};
-use pixgen_engine::Bake;
+use pixgen_engine::{Bake, HashCache, bake_with};
 
-use crate::batch::workers::{self, Message};
+use crate::batch::workers::{self, Message, Wanted};
 use crate::context::Context;
 use crate::events::{Report, Role};
 use crate::exit::{Exit, Interrupted, usage};
 use crate::interrupt;
 use crate::names::write_over;
 use crate::png_text::bake_in;
+use crate::recipes::Places;
 use crate::session::SessionConfig;
 
 /// Deepest folder that is looked into: links can make circles.
@@ -30,6 +32,9 @@ pub(crate) struct Arguments {
     /// The folder with *.sprite.ron files, usually the game's assets.
     #[arg(default_value = "assets")]
     folder: PathBuf,
+    /// The folder of the game's assets, in which recipes may name files [default: the one called assets, else FOLDER].
+    #[arg(long, value_name = "FOLDER", help_heading = "Recipes")]
+    assets: Option<PathBuf>,
     /// Draw nothing: print the recipes whose sprite is missing, stale or damaged, and exit with 3 if there are any.
     #[arg(long, help_heading = "Recipes")]
     check: bool,
@@ -48,13 +53,13 @@ enum State {
     Fresh,
     /// There is no PNG.
     Missing,
-    /// The recipe was edited after the PNG was drawn.
+    /// The recipe, or a file that it names, was edited after the PNG was drawn.
     Stale,
     /// The PNG is not ours.
     ByHand,
     /// The PNG cannot be read.
     Damaged(String),
-    /// The recipe cannot be read.
+    /// The recipe cannot be read, or names a file that is none of its business.
     Broken(String),
 }
 
@@ -63,7 +68,7 @@ impl State {
         match self {
             Self::Fresh => "fresh".to_owned(),
             Self::Missing => "its sprite is missing".to_owned(),
-            Self::Stale => "it was edited after its sprite was drawn".to_owned(),
+            Self::Stale => "it, or a file that it names, was edited after its sprite was drawn".to_owned(),
             Self::ByHand => "its picture was not drawn by this program".to_owned(),
             Self::Damaged(reason) => format!("its sprite is damaged: {reason}"),
             Self::Broken(reason) => reason.clone(),
@@ -76,8 +81,17 @@ impl State {
 struct Recipe {
     path: PathBuf,
     baked: PathBuf,
-    request: Option<Request>,
+    wish: Option<Wish>,
     state: State,
+}
+
+/// What a recipe asks for.
+#[derive(Debug)]
+struct Wish {
+    /// As it is written.
+    recipe: Request,
+    /// With its files at their places on the disk.
+    placed: Request,
 }
 
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
@@ -90,11 +104,16 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
     let mut paths = Vec::new();
     collect(&arguments.folder, 0, &mut paths)?;
     paths.sort();
-    let recipes = read_all(&paths);
+    let reader = Reader {
+        folder: &arguments.folder,
+        places: Places::new(&arguments.folder, arguments.assets.as_deref(), &context.settings)?,
+        hashes: Mutex::default(),
+    };
+    let recipes = reader.read_all(&paths);
     if arguments.check {
         return Ok(check(&recipes, context));
     }
-    bake(&recipes, arguments, context)
+    bake(&recipes, &reader, arguments, context)
 }
 
 /// Every recipe below a folder.
@@ -115,44 +134,69 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Res
     Ok(())
 }
 
-/// Reads the recipes on all cores: thousands of them are small files.
-fn read_all(paths: &[PathBuf]) -> Vec<Recipe> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = paths.len().div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        let readers: Vec<_> = paths
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(|path| read(path)).collect::<Vec<_>>()))
-            .collect();
-        let join = |reader: std::thread::ScopedJoinHandle<'_, Vec<Recipe>>| {
-            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+/// Reads recipes and judges their sprites, as the plugin does.
+struct Reader<'a> {
+    /// The folder with all of them.
+    folder: &'a Path,
+    places: Places,
+    /// Of the files that they name: many name the same.
+    hashes: Mutex<HashCache>,
+}
+
+impl Reader<'_> {
+    /// Reads the recipes on all cores: thousands of them are small files.
+    fn read_all(&self, paths: &[PathBuf]) -> Vec<Recipe> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let share = paths.len().div_ceil(cores).max(1);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = paths
+                .chunks(share)
+                .map(|part| scope.spawn(move || part.iter().map(|path| self.read(path)).collect::<Vec<_>>()))
+                .collect();
+            let join = |reader: std::thread::ScopedJoinHandle<'_, Vec<Recipe>>| {
+                reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            readers.into_iter().flat_map(join).collect()
+        })
+    }
+
+    fn read(&self, path: &Path) -> Recipe {
+        let baked = baked_file(path).unwrap_or_default();
+        let (wish, state) = match self.wish(path) {
+            Err(reason) => (None, State::Broken(reason)),
+            Ok(wish) => {
+                let state = self.state_of(&baked, &wish);
+                (Some(wish), state)
+            }
         };
-        readers.into_iter().flat_map(join).collect()
-    })
-}
+        Recipe { path: path.to_owned(), baked, wish, state }
+    }
 
-fn read(path: &Path) -> Recipe {
-    let baked = baked_file(path).unwrap_or_default();
-    let request = fs::read(path).map_err(|error| error.to_string());
-    let request = request.and_then(|bytes| Request::from_recipe(&bytes).map_err(|error| error.to_string()));
-    let state = match &request {
-        Err(reason) => State::Broken(reason.clone()),
-        Ok(request) => state_of(&baked, request),
-    };
-    Recipe { path: path.to_owned(), baked, request: request.ok(), state }
-}
+    /// What a recipe asks for, or why it may not.
+    fn wish(&self, path: &Path) -> Result<Wish, String> {
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let recipe = Request::from_recipe(&bytes).map_err(|error| error.to_string())?;
+        let folders = self.places.of(path.strip_prefix(self.folder).unwrap_or(path));
+        let placed = folders.resolve(&recipe).map_err(|error| error.to_string())?;
+        Ok(Wish { recipe, placed })
+    }
 
-/// What the PNG of a recipe is now.
-fn state_of(baked: &Path, request: &Request) -> State {
-    match fs::read(baked) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
-        Err(error) => State::Damaged(error.to_string()),
-        Ok(bytes) => match bake_in(&bytes, request) {
-            Ok(Bake::Fresh) => State::Fresh,
-            Ok(Bake::Stale) => State::Stale,
-            Ok(Bake::ByHand) => State::ByHand,
+    /// What the PNG of a recipe is now.
+    fn state_of(&self, baked: &Path, wish: &Wish) -> State {
+        let judge = |png: &[u8]| {
+            let inputs = self.hashes.lock().unwrap_or_else(PoisonError::into_inner).inputs_of(&wish.placed);
+            bake_with(png, &wish.recipe, &wish.placed, &inputs)
+        };
+        match fs::read(baked) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::Missing,
             Err(error) => State::Damaged(error.to_string()),
-        },
+            Ok(bytes) => match bake_in(&bytes, judge) {
+                Ok(Bake::Fresh) => State::Fresh,
+                Ok(Bake::Stale) => State::Stale,
+                Ok(Bake::ByHand) => State::ByHand,
+                Err(error) => State::Damaged(error.to_string()),
+            },
+        }
     }
 }
 
@@ -176,18 +220,20 @@ fn check(recipes: &[Recipe], context: &Context) -> Exit {
     exit
 }
 
-fn bake(recipes: &[Recipe], arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
+fn bake(recipes: &[Recipe], reader: &Reader<'_>, arguments: &Arguments, context: &Context) -> anyhow::Result<Exit> {
     let printer = &context.printer;
     let mut exit = Exit::Success;
     let mut requests = Vec::new();
     for (index, recipe) in recipes.iter().enumerate() {
         let path = recipe.path.display().to_string();
-        match (&recipe.state, &recipe.request) {
+        match (&recipe.state, &recipe.wish) {
             (State::Fresh, _) => {}
             (State::ByHand, _) if !arguments.force => {
                 printer.note(&stays(recipe));
             }
-            (_, Some(request)) => requests.push((index, request.clone())),
+            (_, Some(Wish { recipe, placed })) => {
+                requests.push(Wanted { index, request: placed.clone(), recipe: Some(recipe.clone()) });
+            }
             (state, None) => {
                 exit = Exit::Incomplete;
                 printer.failed(&path, &state.text());
@@ -211,9 +257,9 @@ fn bake(recipes: &[Recipe], arguments: &Arguments, context: &Context) -> anyhow:
             Message::Warning(text) => printer.warning(&text),
             Message::Drawn { index, png, size_px } => {
                 let recipe = &recipes[index];
-                let Recipe { baked, request, .. } = recipe;
+                let Recipe { baked, wish, .. } = recipe;
                 // Somebody may have saved a picture of theirs while this one was drawn.
-                let now = request.as_ref().map(|request| state_of(baked, request));
+                let now = wish.as_ref().map(|wish| reader.state_of(baked, wish));
                 if now == Some(State::ByHand) && !arguments.force {
                     printer.note(&stays(recipe));
                 } else {

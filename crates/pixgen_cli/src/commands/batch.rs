@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use pixgen_api::{Kind, ModelRef, Request};
-use pixgen_engine::{Bake, recipe_hash};
+use pixgen_engine::{Bake, bake_of, recipe_hash};
 
 use crate::batch::format::{self, Entry, Format};
 use crate::batch::joint::JointPalette;
 use crate::batch::journal::{CONTACT_SHEET, Decision, Journal, Wish};
-use crate::batch::workers::{self, Message};
+use crate::batch::workers::{self, Message, Wanted};
 use crate::context::Context;
 use crate::drawing::fresh_seed;
 use crate::events::{Report, Role};
@@ -78,7 +78,7 @@ impl Item {
     /// What a file is to the sprite; `None` when there is none or it is damaged. The look is not asked for: a shared
     /// palette changes it after the drawing.
     fn bake_at(&self, path: &Path) -> Option<Bake> {
-        bake_in(&fs::read(path).ok()?, &self.request).ok()
+        bake_in(&fs::read(path).ok()?, |png| bake_of(png, &self.request)).ok()
     }
 }
 
@@ -223,7 +223,8 @@ impl Batch {
         if open.is_empty() {
             return Ok(failures);
         }
-        let requests: Vec<_> = open.iter().map(|index| (*index, items[*index].request.clone())).collect();
+        let wanted = |index: &usize| Wanted { index: *index, request: items[*index].request.clone(), recipe: None };
+        let requests: Vec<_> = open.iter().map(wanted).collect();
         let bar = printer.progress().bar(&self.stem, items.len() as u64);
         let mut done = (items.len() - open.len()) as u64;
         bar.skip(done);

@@ -11,7 +11,7 @@ use crate::drawing::{Observer, rgba};
 use crate::events::{Report, Role};
 use crate::exit::{Exit, usage};
 use crate::names::{is_png, make_folder, slug, write_numbered};
-use crate::options::{DrawOptions, SeamlessAxes, read_recipe};
+use crate::options::{DrawOptions, SeamlessAxes};
 use crate::preview;
 use crate::session::{Session, SessionConfig, preflight, stored_png};
 
@@ -79,7 +79,6 @@ fn target(arguments: &Arguments, context: &Context, request: &Request) -> anyhow
     let stem = match &arguments.options.recipe {
         Some(recipe) if arguments.prompt.is_none() => {
             // `knight.sprite.ron` is drawn as `knight.png`.
-            read_recipe(recipe)?;
             let name = recipe.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let stem = name.strip_suffix(RECIPE_EXTENSION).and_then(|stem| stem.strip_suffix('.'));
             let stem = stem.or_else(|| recipe.file_stem()?.to_str()).filter(|stem| !stem.is_empty());

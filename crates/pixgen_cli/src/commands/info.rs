@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pixgen_api::Request;
 use pixgen_art::Metrics;
 use pixgen_engine::Provenance;
 use serde_json::json;
@@ -12,6 +13,7 @@ use crate::drawing::load_png;
 use crate::events::{Listed, PathText};
 use crate::exit::{Exit, OrUsage, usage};
 use crate::png_text::{REQUEST, texts};
+use crate::recipes::Places;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -59,7 +61,8 @@ fn show(path: &Path, context: &Context) -> anyhow::Result<()> {
         printer.warning(&format!("{place}: {note}"));
     }
     // stdout is a recipe: `dgx-pixels info knight.png > knight.sprite.ron`.
-    let recipe = ron::ser::to_string_pretty(&recovered.request, ron::ser::PrettyConfig::default())?;
+    let recipe = recipe_of(path, &recovered.request, context)?;
+    let recipe = ron::ser::to_string_pretty(&recipe, ron::ser::PrettyConfig::default())?;
     let texts: serde_json::Map<_, _> = said.into_iter().map(|(keyword, text)| (keyword, text.into())).collect();
     let mut values = json!(PathText(path));
     values["width_px"] = image.width().into();
@@ -72,4 +75,16 @@ fn show(path: &Path, context: &Context) -> anyhow::Result<()> {
     values["recipe"] = recipe.clone().into();
     printer.listed(Listed::Picture, &path.to_string_lossy(), values, &recipe);
     Ok(())
+}
+
+/// A request with the paths that a recipe beside the PNG may hold: what was named on the command line is absolute.
+fn recipe_of(png: &Path, request: &Request, context: &Context) -> anyhow::Result<Request> {
+    let folders = Places::beside(png, &context.settings)?;
+    if folders.resolve(request).is_ok() {
+        return Ok(request.clone());
+    }
+    Ok(folders.relative(request).unwrap_or_else(|error| {
+        context.printer.warning(&format!("{}: {error}", png.display()));
+        request.clone()
+    }))
 }

@@ -348,6 +348,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l no-conta
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -l json -d 'Print events, one JSON object a line, instead of paths'
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -s q -l quiet -d 'Print neither progress nor notes'
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand bake" -l assets -d 'The folder of the game\'s assets, in which recipes may name files [default: the one called assets, else FOLDER]' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand bake" -l device -d 'Where to draw: auto, cpu, cuda:0, metal:0 [default: auto]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand bake" -l color -d 'Colours in what goes to stderr' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also in files and pipes'
