@@ -102,7 +102,7 @@ pub(crate) enum Part {
 }
 
 /// Where the parts of a model are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Residence {
     memory: MemoryUse,
     #[cfg(feature = "cuda")]
@@ -120,7 +120,12 @@ struct Seats {
 
 impl Residence {
     pub(crate) fn new(memory: MemoryUse) -> Self {
-        Self { memory, ..Self::default() }
+        Self {
+            memory,
+            #[cfg(feature = "cuda")]
+            seats: Mutex::default(),
+            one_thread: PhantomData,
+        }
     }
 
     /// The text encoders are the first part that is loaded.
