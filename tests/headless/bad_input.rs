@@ -37,6 +37,10 @@ fn an_empty_prompt() {
 #[test]
 fn a_size_that_no_model_draws() {
     fails(&mut World::with_fake(), Request { size_px: 7, ..potion() }, &["size_px is 7", "8 to 512"]);
+    let mut world = World::with_fake();
+    fails(&mut world, Request { size_px: 100_000, ..potion() }, &["size_px is 100000", "8 to 512"]);
+    world.panel_says("size_px is 100000");
+    assert!(log::complains(&["size_px is 100000", "8 to 512"]));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use bevy_pixels_gen::generate::{GenJobs, SpriteGenerated};
 use bevy_pixels_gen::pixgen_api::{JobState, Kind, Request, baked_file};
 use bevy_pixels_gen::recipe::{BakeState, RecipeBaked};
 
+use crate::log;
 use crate::world::{FRAME, World};
 
 const RED: &str = "(prompt: \"a red knight\", kind: character, size_px: 16, seed: 1)";
@@ -285,6 +286,7 @@ fn a_mistake_keeps_the_sprite_and_says_what_to_do_until_it_is_mended() {
             jobs.error().filter(|error| error.contains(expected)).map(str::to_owned)
         });
         assert!(error.starts_with("a.sprite.ron: "), "{error}");
+        assert!(log::complains(&[expected]), "the log says nothing of {expected}");
         assert_eq!(world.pixels(&knight.image), red);
     }
     // Drawn for exactly this text already: the error goes, the sprite stays.
@@ -379,6 +381,11 @@ fn a_png_that_claims_to_be_huge_or_is_broken_is_an_error_and_costs_no_memory() {
                 LoadState::NotLoaded | LoadState::Loading | LoadState::Loaded => None,
             });
         assert!(error.contains(expected) && error.contains("delete it"), "{error}");
+        world.until("the panel's error", |world| {
+            let jobs = world.app.world().resource::<GenJobs>();
+            jobs.error().filter(|error| error.contains(expected)).map(str::to_owned)
+        });
+        assert!(log::complains(&[expected]), "the log says nothing of {expected}");
     }
 }
 

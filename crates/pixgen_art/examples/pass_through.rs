@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p pixgen_art --example pass_through -- [FOLDER] [--every N] [--presets-only]`
 //!
-//! FOLDER holds sprites (PNG, searched through; `assets/` without it). `--every N` runs the presets on each Nth sprite;
-//! `--presets-only` leaves out how sprites pass through, which takes longest.
+//! FOLDER holds sprites (PNG, searched through; `assets/` without it). `--every N` runs the presets on each Nth picture, of
+//! whatever kind: first as they are, then on the result at scale 1. `--presets-only` leaves out how sprites pass through, which takes longest.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs)]
 
 #[path = "common/pngs.rs"]
@@ -37,6 +37,16 @@ fn main() {
     let (mut checks, mut unstable) = (0, 0);
     for (index, path) in paths.iter().enumerate() {
         let image: RgbaImage = image::open(path).unwrap().to_rgba8();
+        if index % every == 0 {
+            for preset in presets() {
+                let once = fix(&image, &preset.options).unwrap();
+                checks += 1;
+                if fix(&once, &at_one(&preset.options)).unwrap() != once {
+                    unstable += 1;
+                    println!("not idempotent: {} {}", preset.name, path.display());
+                }
+            }
+        }
         let metrics = Metrics::of(&image);
         if !image.pixels().all(|pixel| matches!(pixel.0[3], 0 | 255)) || metrics.colors > 256 {
             other += 1;
@@ -60,20 +70,10 @@ fn main() {
                 println!("changed, scale detected: {} {before:?} to {after:?}", path.display());
             }
         }
-        if index % every == 0 {
-            for preset in presets() {
-                let once = fix(&image, &at_one(&preset.options)).unwrap();
-                checks += 1;
-                if fix(&once, &at_one(&preset.options)).unwrap() != once {
-                    unstable += 1;
-                    println!("not idempotent: {} {}", preset.name, path.display());
-                }
-            }
-        }
     }
     println!("{sprites} sprites of at most 256 colours with 1-bit alpha ({other} others left out)");
     if !is_presets_only {
         println!("unchanged at scale 1: {known}; with the scale detected: {detected}; {hidden} had hidden colours");
     }
-    println!("fix(fix(x)) == fix(x): {} of {checks} (sprites times presets)", checks - unstable);
+    println!("fix(fix(x)) == fix(x): {} of {checks} (pictures times presets)", checks - unstable);
 }

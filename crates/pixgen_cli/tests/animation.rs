@@ -21,6 +21,20 @@ fn feet(frame: &RgbaImage) -> Option<u32> {
     (0..frame.height()).rev().find(|y| (0..frame.width()).any(|x| frame.get_pixel(x, *y).0[3] > 0))
 }
 
+/// With a seed of its own, whatever that is.
+#[test]
+fn the_line_of_the_design_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = words(
+        r#"dgx-pixels generate-animation --prompt "fantasy knight character" --frames 4 --type idle --output ./assets/characters/knight/"#,
+    );
+    let output = run(folder.path(), &line.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 4);
+    let sheet = picture(&folder.path().join("assets/characters/knight/fantasy-knight-character.png"));
+    assert_eq!((sheet.dimensions(), alphas(&sheet)), ((128, 32), BTreeSet::from([0, 255])));
+}
+
 #[test]
 fn the_line_of_the_design_draws_a_breathing_knight() {
     let folder = tempfile::tempdir().unwrap();

@@ -26,6 +26,21 @@ fn tiles(tsx: &Path) -> Vec<RgbaImage> {
     (0..set.tilecount).map(tile).collect()
 }
 
+/// With a seed of its own, whatever that is.
+#[test]
+fn the_line_of_the_design_as_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let line =
+        words(r#"dgx-pixels generate-tileset --prompt "stone dungeon floor" --size 32 --seamless --variations 8"#);
+    let output = run(folder.path(), &line.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let stem = "output/stone-dungeon-floor";
+    assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.ron\n{stem}.tsx\n"));
+    assert!(stderr(&output).contains("64 pairs on both axes"), "{}", stderr(&output));
+    let packed = picture(&folder.path().join(format!("{stem}.png")));
+    assert_eq!((packed.dimensions(), alphas(&packed)), ((128, 64), BTreeSet::from([255])));
+}
+
 #[test]
 fn the_line_of_the_design_draws_eight_tiles_that_all_fit() {
     let folder = tempfile::tempdir().unwrap();

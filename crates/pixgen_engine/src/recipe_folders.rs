@@ -48,19 +48,33 @@ impl RecipeFolders {
         if paths_of(&mut found).iter().all(|(_, path)| path.exists()) { found } else { request.clone() }
     }
 
-    /// The other way round: the request with paths that a recipe may hold.
+    /// The other way round: the request with paths that a recipe may hold, each of which names the same file. Those that
+    /// are written so already stay.
     ///
     /// # Errors
-    /// When a file lies in none of the folders.
+    /// When a file lies in none of the folders, or another file of its name comes before it.
     pub fn relative(&self, request: &Request) -> Result<Request, EngineError> {
         let mut recipe = request.clone();
         for (what, path) in paths_of(&mut recipe) {
-            let places = [self.root.join(&self.here), self.root.clone()];
-            let below = |folder: &PathBuf| path.strip_prefix(folder).ok().map(Path::to_owned);
-            let found = places.iter().chain(&self.models).find_map(below);
-            let relative = found.ok_or_else(|| refused(what, path, "lies in none of them"))?;
+            if path.is_relative() && self.place_of(what, path).is_ok_and(|place| place.exists()) {
+                continue;
+            }
+            let below = |folder: &Path| path.strip_prefix(folder).ok().map(Path::to_owned);
             // As people on every system write it.
-            *path = relative.to_string_lossy().replace('\\', "/").into();
+            let written = |path: PathBuf| PathBuf::from(path.to_string_lossy().replace('\\', "/"));
+            let up = "../".repeat(self.here.components().count());
+            let from_root = below(&self.root);
+            let mut ways = below(&self.root.join(&self.here))
+                .into_iter()
+                .chain(from_root.clone())
+                .chain(from_root.map(|path| Path::new(&up).join(path)))
+                .chain(self.models.iter().filter_map(|folder| below(folder)))
+                .map(written);
+            let is_it = |way: &PathBuf| self.place_of(what, way).is_ok_and(|place| is_same_file(&place, path));
+            let found = ways.find(is_it).ok_or_else(|| {
+                refused(what, path, "lies in none of them, or another file of its name comes first there")
+            })?;
+            *path = found;
         }
         Ok(recipe)
     }
@@ -110,6 +124,11 @@ impl RecipeFolders {
 
 fn refused(what: &'static str, path: &Path, reason: &'static str) -> EngineError {
     EngineError::OutsidePath { what, path: path.to_owned(), reason }
+}
+
+/// Whether two paths name one file; the last part need not be there.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The path without `.` and `..`; `None` when it leads out.
@@ -219,6 +238,27 @@ mod tests {
                 assert!(error.contains("put the file"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_into_a_recipe_names_the_same_file() {
+        let (folder, folders) = game();
+        for file in ["assets/ref.png", "assets/loras/pixel.safetensors"] {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "y").unwrap();
+        }
+        let written = |path: PathBuf| {
+            let request = Request { init_image: Some(path), ..Request::default() };
+            folders.relative(&request).map(|recipe| recipe.init_image.unwrap().display().to_string())
+        };
+        // There is another one beside the recipe, which a bare name would mean.
+        assert_eq!(written(folder.path().join("assets/ref.png")).unwrap(), "../ref.png");
+        assert_eq!(written(folder.path().join("assets/hero/ref.png")).unwrap(), "ref.png");
+        // As a sprite's PNG has it that was drawn by a recipe.
+        assert_eq!(written("ref.png".into()).unwrap(), "ref.png");
+        let hidden = written(folder.path().join("models/loras/pixel.safetensors")).unwrap_err().to_string();
+        assert!(hidden.contains("another file of its name comes first"), "{hidden}");
     }
 
     #[test]

@@ -155,9 +155,18 @@ impl Store {
     /// # Errors
     /// When it cannot be written, or is another one by now.
     pub fn replace_text(file: &Path, before: &str, after: &str) -> Result<(), EngineError> {
+        // A link stays a link: what it names is written.
+        let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let file = real.as_path();
+        let permissions = fs::metadata(file).map_err(|source| io_error("reading", file, source))?.permissions();
+        if permissions.readonly() {
+            return Err(io_error("writing", file, std::io::ErrorKind::PermissionDenied.into()));
+        }
         let is_as_before =
             || read_up_to(file, after.len().max(before.len()) as u64).is_ok_and(|now| now == before.as_bytes());
         if write_whole_if(file, after.as_bytes(), is_as_before)? {
+            // The new file has the rights of the old one, where the system lets that be set.
+            let _ = fs::set_permissions(file, permissions);
             Ok(())
         } else {
             Err(EngineError::ChangedMeanwhile { file: file.to_owned() })

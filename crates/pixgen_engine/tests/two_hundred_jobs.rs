@@ -25,6 +25,7 @@ impl Random {
 #[test]
 fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
     const JOBS: usize = 200;
+    const CANCELS: usize = 50;
     const BROKEN: [(&str, &str); 4] = [
         ("panic", "internal error"),
         ("out of memory", "not enough memory"),
@@ -36,13 +37,6 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
     let engine = Engine::start(config(folder.path(), Duration::from_micros(700)).with_kept_queue()).unwrap();
     let mut random = Random(7);
     let broken: BTreeSet<usize> = (0..20).map(|index| index * 10 + random.below(10)).collect();
-    let mut to_cancel = BTreeSet::new();
-    while to_cancel.len() < 50 {
-        let index = random.below(JOBS);
-        if !broken.contains(&index) {
-            to_cancel.insert(index);
-        }
-    }
     let ids: Vec<JobId> = (0..JOBS)
         .map(|index| {
             let prompt = match broken.contains(&index) {
@@ -58,7 +52,6 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
         .collect();
     let index_of: BTreeMap<JobId, usize> = ids.iter().enumerate().map(|(index, id)| (*id, index)).collect();
 
-    let mut waiting_cancels: Vec<usize> = to_cancel.iter().copied().collect();
     let mut ended: BTreeMap<usize, EventKind> = BTreeMap::new();
     let mut stored: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut cancelled_in_time = BTreeSet::new();
@@ -71,16 +64,19 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
             kind if ends(kind) => drop(ended.insert(index, kind.clone())),
             _ => {}
         }
-        // At random moments; the last ones while few jobs are left.
-        if !waiting_cancels.is_empty() && random.below(30) == 0 {
-            let index = waiting_cancels.swap_remove(random.below(waiting_cancels.len()));
-            if engine.jobs().iter().any(|job| job.id == ids[index]) {
+        // At random moments, whichever of the jobs that wait or run.
+        if cancelled_in_time.len() < CANCELS && random.below(20) == 0 {
+            let alive: Vec<usize> = engine.jobs().iter().map(|job| index_of[&job.id]).collect();
+            let is_open = |index: &&usize| !broken.contains(index) && !cancelled_in_time.contains(*index);
+            let open: Vec<usize> = alive.iter().filter(is_open).copied().collect();
+            if !open.is_empty() {
+                let index = open[random.below(open.len())];
                 cancelled_in_time.insert(index);
+                engine.cancel(ids[index]);
             }
-            engine.cancel(ids[index]);
         }
     }
-    assert!(waiting_cancels.is_empty(), "{} cancels came too late to be made", waiting_cancels.len());
+    assert_eq!(cancelled_in_time.len(), CANCELS);
     assert!(engine.jobs().is_empty() && engine.queue_len() == 0);
 
     let (mut done, mut cancelled, mut failed) = (0, 0, 0);
@@ -111,7 +107,6 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
     assert_eq!((done + cancelled + failed, failed), (JOBS, 20));
     // One that was running its last step may be done before it hears of it.
     assert!(cancelled >= cancelled_in_time.len().saturating_sub(5), "{cancelled} of {}", cancelled_in_time.len());
-    assert!(cancelled_in_time.len() >= 40, "{}", cancelled_in_time.len());
     let kept = engine.store().history(&HistoryQuery::default()).unwrap();
     assert_eq!(kept.iter().map(|entry| entry.hash.clone()).collect::<BTreeSet<_>>(), all);
     let left = fs::read_dir(folder.path().join(".pixgen/queue")).unwrap();

@@ -104,7 +104,8 @@ pub(super) enum Outcome {
     Cancelled { job: JobId },
 }
 
-/// The generator's jobs, its finished sprites, and undo. Everything here returns at once.
+/// The generator's jobs, its finished sprites, and undo. Nothing here waits for a model; a job that is asked for is noted on
+/// the disk first, so that it survives the end of the program.
 ///
 /// It owns a thread, which reflection cannot make or copy: inspectors read [`GenStatus`](super::GenStatus) instead.
 #[derive(Resource, Debug)]

@@ -135,8 +135,8 @@ pub(crate) fn reload_assets(
     for path in jobs.take_replaced() {
         assets.reload(path.asset_path());
         if let Some(recipe) = recipe_file(path.asset_path().as_ref()) {
-            // What is not loaded is not loaded again.
-            assets.reload(recipe);
+            // What is not loaded is not loaded again. As text, since a path would lose its source.
+            assets.reload(recipe.to_string_lossy().into_owned());
         }
         replaced.write(Replaced(path));
     }

@@ -34,7 +34,8 @@ fn main() -> Result<()> {
         let mut request = pixgen_api::Request::new(pixgen_api::Kind::Item, "une clé dorée, 金の鍵");
         request.seed = Some(9);
         let model = "model 0123abcd".to_owned();
-        let provenance = pixgen_engine::Provenance { request, model, native_size_px: 16, inputs: Vec::new() };
+        let provenance =
+            pixgen_engine::Provenance { request, model, native_size_px: 16, inputs: Vec::new(), recipe: None };
         let sprite = image::RgbaImage::from_pixel(4, 4, image::Rgba([200, 30, 90, 255]));
         create_dir_all(corpus.join("png_text"))?;
         write(corpus.join("png_text/sprite.png"), provenance.encode(&sprite).map_err(std::io::Error::other)?)?;
