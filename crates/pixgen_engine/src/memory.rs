@@ -126,9 +126,10 @@ fn need_with(parts: PartBytes, image_px: u32, frames: u32, place: Place, free_by
 /// How much of a card's memory a model may take: one part at a time where all of them have no room.
 ///
 /// The parts that wait take main memory, which must not run out: the system would end the whole game.
-pub(crate) fn memory_use(weights: &Weights, place: Place) -> MemoryUse {
+/// `free_bytes` is what [`need`] found: asking the driver takes a process.
+pub(crate) fn memory_use(weights: &Weights, place: Place, free_bytes: Option<u64>) -> MemoryUse {
     let parts = parts_of(weights, place);
-    match memory_use_with(parts, place.free_bytes()) {
+    match memory_use_with(parts, free_bytes) {
         MemoryUse::Low if free_host_bytes().is_some_and(|free| free < parts.text + parts.unet + HOST_RESERVE_BYTES) => {
             MemoryUse::Balanced
         }

@@ -61,7 +61,7 @@ pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> Back
             }
             ModelRef::File(file) => (ModelSource::SingleFile(file.clone()), PromptOptions::default()),
         };
-        let memory = memory::memory_use(weights, place);
+        let memory = memory::memory_use(weights, place, need.free_bytes);
         if memory == MemoryUse::Low {
             tracing::info!("{} has little room: only the part of the model that is at work is there", place.name());
         }
