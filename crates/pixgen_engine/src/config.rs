@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pixgen_api::{DevicePreference, Priority, Request};
 
-use crate::{BackendLoader, Store, sdxl};
+use crate::sdxl::{self, SdxlOptions};
+use crate::{BackendLoader, Store};
 
 /// How long a model that nobody asks for stays in memory.
 const UNLOAD_AFTER: Duration = Duration::from_secs(600);
@@ -29,6 +30,8 @@ pub struct EngineConfig {
     pub keep_queue: bool,
     /// Whether the queue begins paused: for front ends that ask before they go on with the jobs of an earlier run.
     pub start_paused: bool,
+    /// What [`EngineConfig::loader`] was made with.
+    options: SdxlOptions,
 }
 
 impl std::fmt::Debug for EngineConfig {
@@ -50,12 +53,13 @@ impl EngineConfig {
         Self {
             store: Store::new(&data_dir.into(), &gen_dir.into()),
             device,
-            loader: sdxl::loader(device, Duration::ZERO),
+            loader: sdxl::loader(device, SdxlOptions::default()),
             cpu_threads: None,
             fresh_seed: Box::new(random_seed),
             unload_after: Some(UNLOAD_AFTER),
             keep_queue: false,
             start_paused: false,
+            options: SdxlOptions::default(),
         }
     }
 
@@ -69,8 +73,21 @@ impl EngineConfig {
     /// on the same graphics card has it for itself meanwhile. Pictures take that much longer.
     #[must_use]
     pub fn with_step_pause(self, pause: Duration) -> Self {
-        let loader = sdxl::loader(self.device, pause);
-        self.with_loader(loader)
+        let options = SdxlOptions { step_pause: pause, ..self.options };
+        self.with_options(options)
+    }
+
+    /// The same with the real loader again, which has half of the products computed with numbers of eight bits where the
+    /// graphics card can ([`pixgen_sdxl::LoadOptions::fp8_linear`]): pictures come sooner, are a little different and take
+    /// more memory.
+    #[must_use]
+    pub fn with_fp8_linear(self, on: bool) -> Self {
+        let options = SdxlOptions { fp8_linear: on, ..self.options };
+        self.with_options(options)
+    }
+
+    fn with_options(self, options: SdxlOptions) -> Self {
+        Self { options, loader: sdxl::loader(self.device, options), ..self }
     }
 
     /// The same with a queue that survives a restart.

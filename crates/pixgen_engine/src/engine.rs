@@ -43,8 +43,9 @@ impl Engine {
     /// # Errors
     /// When the operating system refuses a thread.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        let EngineConfig { store, device, loader, cpu_threads, fresh_seed, unload_after, keep_queue, start_paused } =
-            config;
+        let EngineConfig {
+            store, device, loader, cpu_threads, fresh_seed, unload_after, keep_queue, start_paused, ..
+        } = config;
         store.sweep();
         let (event_sender, events) = crossbeam_channel::unbounded();
         let queue = Arc::new(Queue::default());

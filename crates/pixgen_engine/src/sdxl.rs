@@ -39,8 +39,18 @@ impl Drop for Settles {
     }
 }
 
-/// A loader of SDXL models for one device, which rests for `step_pause` after each step.
-pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> BackendLoader {
+/// How models are drawn with, whatever the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SdxlOptions {
+    /// How long the device rests after each step.
+    pub(crate) step_pause: Duration,
+    /// As [`LoadOptions::fp8_linear`].
+    pub(crate) fp8_linear: bool,
+}
+
+/// A loader of SDXL models for one device.
+pub(crate) fn loader(preference: DevicePreference, options: SdxlOptions) -> BackendLoader {
+    let SdxlOptions { step_pause, fp8_linear } = options;
     Box::new(move |weights| {
         let info = ModelInfo::read(&weights.model)?;
         // Main memory that is used up ends the whole game, not the job: it is asked before.
@@ -61,12 +71,13 @@ pub(crate) fn loader(preference: DevicePreference, step_pause: Duration) -> Back
             }
             ModelRef::File(file) => (ModelSource::SingleFile(file.clone()), PromptOptions::default()),
         };
-        let memory = memory::memory_use(weights, place, need.free_bytes);
+        let memory = memory::memory_use(weights, place, need.free_bytes, fp8_linear);
         if memory == MemoryUse::Low {
             tracing::info!("{} has little room: only the part of the model that is at work is there", place.name());
         }
         let settles = Settles(device.clone());
-        let options = LoadOptions { device, dtype, vae: weights.vae.clone(), memory, ..LoadOptions::default() };
+        let vae = weights.vae.clone();
+        let options = LoadOptions { device, dtype, vae, memory, fp8_linear, ..LoadOptions::default() };
         let (pipeline, report) = Pipeline::load_with(&source, &options)?;
         for note in &report.notes {
             tracing::info!("{note}");

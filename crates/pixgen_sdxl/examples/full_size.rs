@@ -46,6 +46,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 println!("{name:9} {size:5}  failed: {error}");
             }
         }
+        #[cfg(feature = "cuda")]
+        if dtype != DType::F32 && !matches!(device, Device::Cpu) {
+            println!("{name}, with linear layers behind norms in eight bits:");
+            pipeline.set_fp8_linear(true);
+            for size in &sizes_px {
+                if let Err(error) = compare(&pipeline, &reference, name, *size) {
+                    println!("{name:9} {size:5}  failed: {error}");
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -42,6 +42,7 @@ fn main() -> Outcome<()> {
     checks.graphs(&pipeline)?;
     checks.adapters(&mut pipeline, &lora)?;
     checks.predictions(&pipeline)?;
+    checks.eight_bits(&mut pipeline, &lora)?;
     checks.too_large(&pipeline)?;
     checks.growth(&pipeline)?;
     checks.beside_a_game(&pipeline)?;
@@ -151,6 +152,24 @@ impl Checks {
             let is_near = (predicted / found - 1.0).abs() <= PREDICTED_WITHIN;
             self.say(is_near, &format!("{px} px, batch {rows}: peak {found:.2} GB, predicted {predicted:.2} GB"));
         }
+        Ok(())
+    }
+
+    /// What holds in half precision holds with linear layers in eight bits, and nothing of it stays.
+    fn eight_bits(&mut self, pipeline: &mut Pipeline, lora: &PathBuf) -> Outcome<()> {
+        let run = run(1024, 1, 8, "a small house");
+        let before = draw(pipeline, &run)?;
+        pipeline.set_fp8_linear(true);
+        println!("        linear layers behind layer norms in eight bits:");
+        let rounded = draw(pipeline, &run)?;
+        self.graphs(pipeline)?;
+        self.adapters(pipeline, lora)?;
+        self.predictions(pipeline)?;
+        pipeline.set_fp8_linear(false);
+        let after = draw(pipeline, &run)?;
+        self.say(bits(&before)? == bits(&after)?, "without eight bits the image is as before, to the bit");
+        let difference = (&rounded - &before)?.abs()?.mean_all()?.to_scalar::<f32>()?;
+        self.say(difference > 0.0, &format!("with them another one: {difference:.4} per channel on average"));
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! Measures a full-size SDXL on an NVIDIA card: steps, decoder, whole images, memory.
 //!
-//! `cargo run --release -p pixgen_sdxl --features cudnn --example gpu_speed -- MODEL [f16|bf16] [--profile]`
+//! `cargo run --release -p pixgen_sdxl --features cudnn --example gpu_speed -- MODEL [f16|bf16] [--fp8] [--profile]`
 //!
 //! MODEL is a folder in diffusers layout, for example that of `tests/full_size/make_reference.py`. Prints one JSON object
-//! a line, as `tests/full_size/peers.py` does for other programs on the same card.
+//! a line, as `tests/full_size/peers.py` does for other programs on the same card. With `--fp8` the linear layers behind layer
+//! norms compute in eight bits.
 
 #![allow(clippy::print_stdout, reason = "a measuring tool")]
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use pixgen_sdxl::{GpuMemory, ModelSource, Pipeline, TextToImage};
+use pixgen_sdxl::{GpuMemory, LoadOptions, ModelSource, Pipeline, TextToImage};
 use serde_json::json;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -28,14 +29,16 @@ fn main() -> Outcome<()> {
     let rest: Vec<_> = arguments.collect();
     let bf16 = rest.iter().any(|argument| argument == "bf16");
     let (name, dtype) = if bf16 { ("bf16", DType::BF16) } else { ("f16", DType::F16) };
+    let fp8_linear = rest.iter().any(|argument| argument == "--fp8");
     let device = Device::new_cuda(0)?;
     let say = |mut row: serde_json::Value| {
-        row["engine"] = json!("pixgen_sdxl");
+        row["engine"] = json!(if fp8_linear { "pixgen_sdxl, fp8 linear" } else { "pixgen_sdxl" });
         row["dtype"] = json!(name);
         println!("{row}");
     };
 
-    let load = || -> Outcome<Pipeline> { Ok(Pipeline::load(&ModelSource::Folder(folder.clone()), &device, dtype)?) };
+    let options = LoadOptions { device: device.clone(), dtype, fp8_linear, ..LoadOptions::default() };
+    let load = || -> Outcome<Pipeline> { Ok(Pipeline::load_with(&ModelSource::Folder(folder.clone()), &options)?.0) };
     // The first time fills the page cache.
     drop(load()?);
     let started = Instant::now();

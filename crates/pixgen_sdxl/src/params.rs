@@ -1,6 +1,7 @@
 //! The weights of a loaded component by name, and how to change them while the layers hold them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{Result, Shape, Tensor, bail};
 
@@ -11,6 +12,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     entries: BTreeMap<String, Param>,
+    changes: AtomicU64,
 }
 
 /// Where a weight lies: some rows of a tensor, because layers of the same input are joined.
@@ -83,7 +85,14 @@ impl Params {
         }
         let value = value.to_device(storage.device())?.to_dtype(storage.dtype())?;
         let value = if *channels_last { value.permute((0, 2, 3, 1))? } else { value }.contiguous()?;
+        self.changes.fetch_add(1, Ordering::Relaxed);
         storage.slice_set(&value, 0, *row)
+    }
+
+    /// How often a weight has changed: what was computed from the weights is out of date when this has.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     fn param(&self, name: &str) -> Result<&Param> {

@@ -42,6 +42,15 @@ pub struct PartBytes {
     pub vae: u64,
 }
 
+impl PartBytes {
+    /// The same for a model that is loaded with [`LoadOptions::fp8_linear`](crate::LoadOptions::fp8_linear): copies in
+    /// eight bits of so many of SDXL's weights.
+    #[must_use]
+    pub fn with_fp8_copies(self) -> Self {
+        Self { unet: self.unet.saturating_add(self.unet / 100 * 24), ..self }
+    }
+}
+
 /// What drawing takes of a graphics card's memory, for SDXL in half precision on the fused kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GpuNeed {
@@ -238,14 +247,15 @@ impl Pipeline {
         self.residence.memory
     }
 
-    /// Bytes of the weights.
+    /// Bytes of the weights, with the copies in eight bits if the UNet has them.
     #[cfg(feature = "cuda")]
     #[must_use]
     pub fn weights(&self) -> PartBytes {
         let [first, second] = self.text.params().map(|params| params.bytes() as u64);
+        let copies = if self.unet.programs().fp8() { crate::cuda::copies_bytes(self.unet.params()) } else { 0 };
         PartBytes {
             text: first + second,
-            unet: self.unet.params().bytes() as u64,
+            unet: self.unet.params().bytes() as u64 + copies,
             vae: self.vae.params().bytes() as u64,
         }
     }

@@ -43,6 +43,7 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
     if !app.world().contains_resource::<GenJobs>() {
         let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir())
             .with_step_pause(plugin.step_pause)
+            .with_fp8_linear(plugin.fp8_linear)
             .with_kept_queue();
         match GenJobs::start(config) {
             Ok(jobs) => {

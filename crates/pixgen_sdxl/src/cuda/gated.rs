@@ -1,7 +1,6 @@
 //! The product of a gated feed-forward layer with the gate in the same kernel, on Hopper (`kernels/gated_hopper.cu`).
 
-use candle_core::Result;
-
+use super::fp8::Fp8Layer;
 use super::layers::{HALF, Linear, OCTET};
 use super::program::{Argument, Launch, Place, Recorder, Spot};
 use super::tensor_map::TensorMap;
@@ -19,6 +18,8 @@ const THREADS: usize = 384;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GatedProduct {
     pub(super) name: &'static str,
+    /// The same for numbers of eight bits, of which a tile has twice as many inputs.
+    pub(super) fp8_name: &'static str,
     /// Columns of the result per tile.
     columns: usize,
     /// Tiles that are on their way at the same time.
@@ -27,8 +28,8 @@ pub(super) struct GatedProduct {
 
 /// Wide tiles for many rows, narrow ones that keep more processors at work.
 pub(super) const GATED_PRODUCTS: [GatedProduct; 2] = [
-    GatedProduct { name: "gated_product_64", columns: 64, stages: 6 },
-    GatedProduct { name: "gated_product_128", columns: 128, stages: 4 },
+    GatedProduct { name: "gated_product_64", fp8_name: "gated_product_64_fp8", columns: 64, stages: 6 },
+    GatedProduct { name: "gated_product_128", fp8_name: "gated_product_128_fp8", columns: 128, stages: 4 },
 ];
 
 impl GatedProduct {
@@ -40,25 +41,77 @@ impl GatedProduct {
 
 impl Recorder {
     /// A linear layer of values and, behind them, gates: values times GELU of the gates, (rows, half of the outputs).
-    pub(super) fn gated_linear(&mut self, layer: Linear, x: &Place, rows: usize) -> Result<Place> {
-        let outputs = layer.outputs / 2;
-        let y = self.memory(rows * outputs * HALF);
+    pub(super) fn gated_linear(&mut self, layer: Linear, x: &Place, rows: usize) -> Place {
+        let y = self.memory(rows * layer.outputs / 2 * HALF);
         let launches = self.gated_products(layer, x.spot(), y.spot(), rows);
         if launches.is_empty() {
             let both = self.linear(layer, x, rows, None);
-            let arguments = vec![(&both).into(), (&y).into(), rows.into(), outputs.into()];
-            self.simple("geglu", rows * outputs / OCTET, 1, arguments);
+            self.gate(&both, &y, rows, layer.outputs / 2);
         } else {
             self.fastest(vec![rows, layer.inputs, layer.outputs], launches);
         }
-        Ok(y)
+        y
+    }
+
+    /// The same from numbers of eight bits.
+    pub(super) fn gated_linear_fp8(&mut self, layer: Linear, fp8: Fp8Layer, x: &Place, rows: usize) -> Place {
+        let y = self.memory(rows * layer.outputs / 2 * HALF);
+        let launches = self.gated_products_fp8(layer, fp8, x.spot(), y.spot(), rows);
+        if launches.is_empty() {
+            let both = self.linear_fp8(layer, fp8, x, rows);
+            self.gate(&both, &y, rows, layer.outputs / 2);
+        } else {
+            // One more size than without, so that the two are chosen apart.
+            self.fastest(vec![rows, layer.inputs, layer.outputs, 8], launches);
+        }
+        y
+    }
+
+    /// Values times GELU of the gates behind them.
+    pub(super) fn gate(&mut self, both: &Place, y: &Place, rows: usize, outputs: usize) {
+        let arguments = vec![both.into(), y.into(), rows.into(), outputs.into()];
+        self.simple("geglu", rows * outputs / OCTET, 1, arguments);
     }
 
     /// The kernels that compute it: none on other cards, for odd sizes, or without a bias.
     pub(super) fn gated_products(&self, layer: Linear, x: Spot, y: Spot, rows: usize) -> Vec<Launch> {
-        let Linear { weight, bias, inputs, outputs } = layer;
-        let outputs = outputs / 2;
-        let Some(bias) = bias.filter(|_| self.gpu.kernels().is_hopper() && inputs.is_multiple_of(OCTET)) else {
+        let Linear { weight, inputs, outputs, .. } = layer;
+        let map =
+            |spot, rows, columns, box_rows| TensorMap::matrix(spot, [rows, columns], columns, [box_rows, TILE_INPUTS]);
+        let factors = |columns| [map(x, rows, inputs, TILE_ROWS), map(Spot::Fixed(weight), outputs, inputs, columns)];
+        self.gated_launches(layer, factors, y, rows, OCTET, |product| (product.name, None))
+    }
+
+    /// The same from numbers of eight bits.
+    pub(super) fn gated_products_fp8(
+        &self,
+        layer: Linear,
+        fp8: Fp8Layer,
+        x: Spot,
+        y: Spot,
+        rows: usize,
+    ) -> Vec<Launch> {
+        let Linear { inputs, outputs, .. } = layer;
+        let map = |spot, rows, columns, box_rows| {
+            TensorMap::matrix(spot, [rows, columns], columns, [box_rows, 2 * TILE_INPUTS]).fp8()
+        };
+        let weight = Spot::Fixed(fp8.weight);
+        let factors = |columns| [map(x, rows, inputs, TILE_ROWS), map(weight, outputs, inputs, columns)];
+        self.gated_launches(layer, factors, y, rows, 2 * OCTET, |product| (product.fp8_name, Some(fp8.scales)))
+    }
+
+    fn gated_launches(
+        &self,
+        layer: Linear,
+        factors: impl Fn(usize) -> [TensorMap; 2],
+        y: Spot,
+        rows: usize,
+        multiple: usize,
+        kernel: impl Fn(GatedProduct) -> (&'static str, Option<u64>),
+    ) -> Vec<Launch> {
+        let (inputs, outputs) = (layer.inputs, layer.outputs / 2);
+        let Some(bias) = layer.bias.filter(|_| self.gpu.kernels().is_hopper() && inputs.is_multiple_of(multiple))
+        else {
             return Vec::new();
         };
         let fitting = GATED_PRODUCTS.into_iter().filter(|product| outputs.is_multiple_of(product.columns));
@@ -66,20 +119,18 @@ impl Recorder {
             .map(|product| {
                 let columns = product.columns;
                 let tiles = rows.div_ceil(CLUSTER * TILE_ROWS) * (outputs / columns);
-                let maps = [
-                    TensorMap::matrix(x, [rows, inputs], inputs, [TILE_ROWS, TILE_INPUTS]),
-                    TensorMap::matrix(Spot::Fixed(weight), [2 * outputs, inputs], inputs, [columns, TILE_INPUTS]),
-                    TensorMap::matrix(y, [rows, outputs], outputs, RESULT_BOX),
-                ];
+                let [x, weight] = factors(columns);
+                let maps = [x, weight, TensorMap::matrix(y, [rows, outputs], outputs, RESULT_BOX)];
+                let (kernel, scales) = kernel(product);
                 let sizes = [rows, inputs, outputs].map(Argument::from);
-                let arguments = maps.map(Argument::from).into_iter().chain([bias.into()]).chain(sizes);
+                let addresses = [Some(bias), scales].into_iter().flatten().map(Argument::from);
                 Launch {
-                    kernel: product.name,
+                    kernel,
                     // Processors come in pairs, so that all of them are at work.
                     grid: [CLUSTER * tiles.min(self.gpu.multiprocessors() / CLUSTER), 1, 1],
                     block: [THREADS, 1],
                     shared_bytes: product.shared_bytes(),
-                    arguments: arguments.collect(),
+                    arguments: maps.map(Argument::from).into_iter().chain(addresses).chain(sizes).collect(),
                 }
             })
             .collect()

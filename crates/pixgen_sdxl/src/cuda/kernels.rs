@@ -25,6 +25,12 @@ const SOURCES: [&str; 6] = [
     include_str!("kernels/attention.cu"),
 ];
 
+/// What comes behind them for cards that multiply numbers of eight bits.
+const FP8_SOURCE: &str = include_str!("kernels/fp8.cu");
+
+/// Its entry points.
+const FP8_NAMES: [&str; 4] = ["fp8_largest", "fp8_norm_scale", "fp8_weights", "layer_norm_fp8"];
+
 /// Those for Hopper: what they share, then what stands for itself.
 const HOPPER_SOURCES: [&str; 3] = [
     include_str!("kernels/hopper.cuh"),
@@ -55,7 +61,9 @@ const NAMES: [&str; 15] = [
 fn hopper_names() -> impl Iterator<Item = (&'static str, usize)> {
     let attention = [("attention_wide_128", 128), ("attention_wide_192", 192)];
     let attention = attention.map(|(name, queries)| (name, wide_attention_bytes(queries)));
-    attention.into_iter().chain(GATED_PRODUCTS.map(|product| (product.name, product.shared_bytes())))
+    let gated = GATED_PRODUCTS.into_iter();
+    let gated = gated.flat_map(|product| [product.name, product.fp8_name].map(|name| (name, product.shared_bytes())));
+    attention.into_iter().chain(gated)
 }
 
 /// Keys of a tile of `attention_hopper.cu`.
@@ -71,18 +79,38 @@ fn is_hopper(major: i32, minor: i32) -> bool {
     (major, minor) == (9, 0)
 }
 
+/// Whether a card multiplies numbers of eight bits: from Ada on.
+fn has_fp8(major: i32, minor: i32) -> bool {
+    (major, minor) >= (8, 9)
+}
+
+/// What a warpgroup's product reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Factors {
+    /// Both matrices from tiles in shared memory.
+    Tiles,
+    /// The same, of eight bits.
+    Fp8Tiles,
+    /// The left one, 16 columns of it, in registers.
+    RegistersAndTile,
+}
+
 /// `multiply` for results of 64 rows and `columns` columns in f32: from two tiles in shared memory, added to what is
-/// there or, if not `add`, instead of it; or with its left matrix, 16 columns of it, in registers.
-fn warpgroup_product(columns: usize, left_in_registers: bool) -> String {
+/// there or, if not `add`, instead of it. `multiply_fp8` the same.
+fn warpgroup_product(columns: usize, factors: Factors) -> String {
     let count = columns / 2;
     let list = |numbers: std::ops::Range<usize>| numbers.map(|n| format!("%{n}")).collect::<Vec<_>>().join(", ");
     let sums = (0..count).map(|n| format!("\"+f\"(c[{}][{}])", n / 4, n % 4)).collect::<Vec<_>>().join(", ");
     let results = list(0..count);
-    let instruction = format!("wgmma.mma_async.sync.aligned.m64n{columns}k16.\" PRODUCT_TYPES \" {{{results}}}");
-    if left_in_registers {
+    let (name, kind, transposes) = match factors {
+        Factors::Fp8Tiles => ("multiply_fp8", "k32.f32.e4m3.e4m3", ""),
+        _ => ("multiply", "k16.\" PRODUCT_TYPES \"", ", 0, 0"),
+    };
+    let instruction = format!("wgmma.mma_async.sync.aligned.m64n{columns}{kind} {{{results}}}");
+    if factors == Factors::RegistersAndTile {
         let left = list(count..count + 4);
         format!(
-            "__device__ __forceinline__ void multiply(float (&c)[{}][4], const u32 (&a)[4], unsigned long long b) {{\n\
+            "__device__ __forceinline__ void {name}(float (&c)[{}][4], const u32 (&a)[4], unsigned long long b) {{\n\
              asm volatile(\"{instruction}, {{{left}}}, %{}, 1, 1, 1, 1;\" : {sums}\n\
              : \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b));\n}}\n",
             columns / 8,
@@ -90,9 +118,9 @@ fn warpgroup_product(columns: usize, left_in_registers: bool) -> String {
         )
     } else {
         format!(
-            "__device__ __forceinline__ void multiply(float (&c)[{}][4], unsigned long long a, unsigned long long b, \
-             int add) {{\nasm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{}, 0; {instruction}, %{count}, %{}, p, 1, 1, \
-             0, 0;}}\" : {sums}\n: \"l\"(a), \"l\"(b), \"r\"(add));\n}}\n",
+            "__device__ __forceinline__ void {name}(float (&c)[{}][4], unsigned long long a, unsigned long long b, \
+             int add) {{\nasm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{}, 0; {instruction}, %{count}, %{}, p, 1, 1\
+             {transposes};}}\" : {sums}\n: \"l\"(a), \"l\"(b), \"r\"(add));\n}}\n",
             columns / 8,
             count + 2,
             count + 1,
@@ -101,12 +129,22 @@ fn warpgroup_product(columns: usize, left_in_registers: bool) -> String {
 }
 
 /// What is compiled for a card, in parts that know nothing of each other.
-fn units(is_hopper: bool) -> Vec<String> {
+fn units(major: i32, minor: i32) -> Vec<String> {
     let mut units = vec![SOURCES.concat()];
-    if is_hopper {
+    if has_fp8(major, minor)
+        && let Some(all) = units.first_mut()
+    {
+        all.push_str(FP8_SOURCE);
+    }
+    if is_hopper(major, minor) {
         let [shared, kernels @ ..] = HOPPER_SOURCES;
-        let products =
-            [warpgroup_product(HEAD_DIM, true), warpgroup_product(128, false), warpgroup_product(256, false)];
+        let products = [
+            warpgroup_product(HEAD_DIM, Factors::RegistersAndTile),
+            warpgroup_product(128, Factors::Tiles),
+            warpgroup_product(256, Factors::Tiles),
+            warpgroup_product(128, Factors::Fp8Tiles),
+            warpgroup_product(256, Factors::Fp8Tiles),
+        ];
         let before = [SOURCES[0], shared, &products.concat()].concat();
         units.extend(kernels.map(|kernel| [&before, kernel].concat()));
     }
@@ -118,20 +156,22 @@ fn units(is_hopper: bool) -> Vec<String> {
 pub(super) struct Kernels {
     functions: HashMap<&'static str, CudaFunction>,
     is_hopper: bool,
+    has_fp8: bool,
 }
 
 impl Kernels {
     /// Compiles and loads the kernels.
     pub(super) fn load(context: &Arc<CudaContext>, dtype: DType) -> Result<Self> {
         let (major, minor) = context.compute_capability().map_err(candle_core::Error::wrap)?;
-        let is_hopper = is_hopper(major, minor);
+        let (is_hopper, has_fp8) = (is_hopper(major, minor), has_fp8(major, minor));
         // Each in a thread of its own: a model's first image waits for them.
         let load = |source| {
             context.bind_to_thread().map_err(candle_core::Error::wrap)?;
             context.load_module(compile(source, dtype, major, minor)?).map_err(candle_core::Error::wrap)
         };
         let modules = std::thread::scope(|scope| {
-            let units: Vec<_> = units(is_hopper).into_iter().map(|source| scope.spawn(move || load(source))).collect();
+            let units: Vec<_> =
+                units(major, minor).into_iter().map(|source| scope.spawn(move || load(source))).collect();
             let finished = units.into_iter().map(|unit| match unit.join() {
                 Ok(module) => module,
                 Err(_) => bail!("the compiler of the CUDA kernels broke off"),
@@ -142,7 +182,8 @@ impl Kernels {
             Some(function) => Ok(function),
             None => bail!("the compiled kernels lack {name}"),
         };
-        let mut functions = NAMES.into_iter().map(|name| Ok((name, find(name)?))).collect::<Result<HashMap<_, _>>>()?;
+        let names = NAMES.into_iter().chain(FP8_NAMES.into_iter().filter(|_| has_fp8));
+        let mut functions = names.map(|name| Ok((name, find(name)?))).collect::<Result<HashMap<_, _>>>()?;
         if is_hopper {
             for (name, bytes) in hopper_names() {
                 let function = find(name)?;
@@ -152,12 +193,17 @@ impl Kernels {
                 functions.insert(name, function);
             }
         }
-        Ok(Self { functions, is_hopper })
+        Ok(Self { functions, is_hopper, has_fp8 })
     }
 
     /// Whether the kernels of `attention_hopper.cu` and `gated_hopper.cu` are there.
     pub(super) fn is_hopper(&self) -> bool {
         self.is_hopper
+    }
+
+    /// Whether the kernels of `fp8.cu` are there.
+    pub(super) fn has_fp8(&self) -> bool {
+        self.has_fp8
     }
 
     pub(super) fn get(&self, name: &str) -> Result<&CudaFunction> {
@@ -205,11 +251,14 @@ mod tests {
     fn the_kernels_compile_for_all_cards_and_formats() {
         for (major, minor) in [(8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0), (12, 1)] {
             for dtype in [DType::F16, DType::BF16] {
-                let units = units(is_hopper(major, minor)).into_iter();
+                let units = units(major, minor).into_iter();
                 let ptx: String = units.map(|unit| compile(unit, dtype, major, minor).unwrap().to_src()).collect();
                 let has = |name: &str| ptx.contains(&format!(".entry {name}("));
                 for name in NAMES {
                     assert!(has(name), "{name} for {major}.{minor}");
+                }
+                for name in FP8_NAMES {
+                    assert_eq!(has(name), (major, minor) >= (8, 9), "{name} for {major}.{minor}");
                 }
                 for (name, _) in hopper_names() {
                     assert_eq!(has(name), (major, minor) == (9, 0), "{name} for {major}.{minor}");

@@ -98,6 +98,14 @@ pub(super) struct GroupNorm {
     pub(super) silu: bool,
 }
 
+/// The weights of a layer norm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LayerNorm {
+    pub(super) gamma: u64,
+    pub(super) beta: u64,
+    pub(super) eps: f32,
+}
+
 /// A layer of tokens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Linear {
@@ -116,7 +124,7 @@ impl Recorder {
     }
 
     /// Blocks for `count` threads, at most a few waves of the card.
-    fn blocks(&self, count: usize) -> usize {
+    pub(super) fn blocks(&self, count: usize) -> usize {
         count.div_ceil(THREADS).clamp(1, 16 * self.gpu.multiprocessors())
     }
 
@@ -201,6 +209,28 @@ impl Recorder {
             ],
         });
         Ok(y)
+    }
+
+    /// The layer norm of rows of `channels`.
+    pub(super) fn layer_norm(&mut self, norm: LayerNorm, x: &Place, rows: usize, channels: usize) -> Place {
+        let y = self.memory(rows * channels * HALF);
+        self.norm_rows("layer_norm", norm, x, &[(&y).into()], rows, channels);
+        y
+    }
+
+    pub(super) fn norm_rows(
+        &mut self,
+        kernel: &'static str,
+        norm: LayerNorm,
+        x: &Place,
+        to: &[Argument],
+        rows: usize,
+        channels: usize,
+    ) {
+        let from = [Argument::from(x), norm.gamma.into(), norm.beta.into()];
+        let sizes = [Argument::from(rows), channels.into(), norm.eps.into()];
+        let arguments = from.into_iter().chain(to.iter().copied()).chain(sizes).collect();
+        self.launch(Launch { kernel, grid: [rows.div_ceil(4), 1, 1], block: [128, 1], shared_bytes: 0, arguments });
     }
 
     /// Enlarges by nearest neighbour, with a border of one cell along axes that repeat.
@@ -339,6 +369,7 @@ impl Recorder {
                     y: y.place.spot().after(to),
                     y_stride: y.channels,
                     in_f32: false,
+                    fp8: None,
                 });
             }
         }
@@ -380,6 +411,7 @@ impl Recorder {
             y: y.spot(),
             y_stride: layer.outputs,
             in_f32: false,
+            fp8: None,
         });
         y
     }
@@ -413,6 +445,7 @@ impl Recorder {
                 y: y.place.spot(),
                 y_stride: outputs,
                 in_f32: false,
+                fp8: None,
             });
             first += part.channels;
         }

@@ -3,7 +3,7 @@
 //! Nothing here changes what is computed: `unet/` and `vae/` compose the same from candle's operations, on every
 //! device, and are the reference. They also take over what the kernels cannot do (f32, heads that have not 64
 //! channels). Read in this order: `layers.rs` (what is fused), `unet.rs` and `vae.rs` (the networks), `program.rs`
-//! (recording, running, CUDA graphs), `product.rs` and `cudnn.rs` (libraries), `kernels/` (our own).
+//! (recording, running, CUDA graphs), `product.rs` and `cudnn.rs` (libraries), `fp8.rs` (an option), `kernels/` (our own).
 //!
 //! A program is recorded once per shape. Weights are read where candle keeps them, so that adapters that are merged in
 //! place change what a captured graph computes.
@@ -14,6 +14,7 @@
 mod arena;
 #[cfg(feature = "cudnn")]
 mod cudnn;
+mod fp8;
 mod gated;
 mod gpu;
 mod kernels;
@@ -26,6 +27,7 @@ mod tensor_map;
 mod unet;
 mod vae;
 
+pub(crate) use self::fp8::copies_bytes;
 pub use self::memory::GpuMemory;
 pub(crate) use self::seat::{Seat, card_of};
 pub(crate) use self::unet::{LevelSizes, UnetSizes};
@@ -51,6 +53,7 @@ pub(crate) struct UnetPrograms {
     /// The last shape that was drawn: the next image most likely has it too, and each holds hundreds of megabytes.
     current: Mutex<Option<UnetProgram>>,
     graphs: AtomicBool,
+    fp8: AtomicBool,
     card: Card,
     /// Why the kernels cannot compute this UNet.
     refused: OnceLock<String>,
@@ -80,12 +83,28 @@ impl UnetPrograms {
             tracing::info!(reason, "the UNet is computed without fused kernels");
             let _ = refused.set(reason);
         }
-        Self { sizes, current: Mutex::default(), graphs: AtomicBool::new(true), card: Card::default(), refused }
+        Self {
+            sizes,
+            current: Mutex::default(),
+            graphs: AtomicBool::new(true),
+            fp8: AtomicBool::new(false),
+            card: Card::default(),
+            refused,
+        }
     }
 
     /// Whether steps are replayed as CUDA graphs.
     pub(crate) fn set_graphs(&self, on: bool) {
         self.graphs.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether layers behind layer norms compute with numbers of eight bits, on cards that can.
+    pub(crate) fn set_fp8(&self, on: bool) {
+        self.fp8.store(on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fp8(&self) -> bool {
+        self.fp8.load(Ordering::Relaxed)
     }
 
     /// One step, or `None` if the kernels do not serve this model, device or dtype.
@@ -117,7 +136,8 @@ impl UnetPrograms {
             // Then it makes no difference which images belong together.
             surroundings.images = 1;
         }
-        let shape = Shape { images, height, width, text_tokens: step.text_tokens, surroundings };
+        let fp8 = self.fp8() && gpu.kernels().has_fp8();
+        let shape = Shape { images, height, width, text_tokens: step.text_tokens, surroundings, fp8 };
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         gpu.in_turn(|| {
             if current.as_ref().is_none_or(|program| program.shape != shape) {
@@ -126,6 +146,7 @@ impl UnetPrograms {
                 *current = Some(UnetProgram::record(gpu, &Weights { params }, &self.sizes, shape)?);
             }
             let Some(program) = current.as_mut() else { return Ok(None) };
+            program.prepare(params.changes())?;
             program.run(step.sample, step.timestep, step.conditioning, self.graphs.load(Ordering::Relaxed)).map(Some)
         })
     }

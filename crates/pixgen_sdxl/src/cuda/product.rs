@@ -41,20 +41,22 @@ pub(super) struct Product {
     pub(super) y_stride: usize,
     /// Whether `y` is f32.
     pub(super) in_f32: bool,
+    /// Whether `x` and `weight` have eight bits (e4m3): the addresses of what weights and inputs were divided by, in f32.
+    pub(super) fp8: Option<[u64; 2]>,
 }
 
 /// What an algorithm is chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     sizes: [usize; 6],
-    flags: [bool; 4],
+    flags: [bool; 5],
 }
 
 impl Product {
     fn key(&self) -> Key {
         Key {
             sizes: [self.rows, self.inputs, self.outputs, self.x_stride, self.weight_stride, self.y_stride],
-            flags: [self.by_input, self.bias.is_some(), self.residual.is_some(), self.in_f32],
+            flags: [self.by_input, self.bias.is_some(), self.residual.is_some(), self.in_f32, self.fp8.is_some()],
         }
     }
 }
@@ -105,6 +107,7 @@ pub(super) struct PreparedProduct {
     addresses: [u64; 4],
     beta: f32,
     sizes: [usize; 3],
+    is_fp8: bool,
     algorithm: sys::cublasLtMatmulAlgo_t,
 }
 
@@ -114,19 +117,21 @@ impl PreparedProduct {
     pub(super) fn new(gpu: &Gpu, product: &Product, address: impl Fn(Spot) -> u64) -> Result<Self> {
         let products = gpu.products();
         let out_type = if product.in_f32 { sys::cudaDataType::CUDA_R_32F } else { products.dtype };
+        let in_type = if product.fp8.is_some() { sys::cudaDataType::CUDA_R_8F_E4M3 } else { products.dtype };
         let operation = Operation::new(product)?;
         // cuBLASLt counts by columns: its matrices are the transposed ones.
         let weight = if product.by_input {
-            Layout::new(products.dtype, product.outputs, product.inputs, product.weight_stride)?
+            Layout::new(in_type, product.outputs, product.inputs, product.weight_stride)?
         } else {
-            Layout::new(products.dtype, product.inputs, product.outputs, product.weight_stride)?
+            Layout::new(in_type, product.inputs, product.outputs, product.weight_stride)?
         };
-        let x = Layout::new(products.dtype, product.inputs, product.rows, product.x_stride)?;
+        let x = Layout::new(in_type, product.inputs, product.rows, product.x_stride)?;
         let y = Layout::new(out_type, product.outputs, product.rows, product.y_stride)?;
         let to = address(product.y);
         let mut prepared = Self {
             addresses: [address(product.weight), address(product.x), product.residual.map_or(to, &address), to],
             sizes: [product.rows, product.inputs, product.outputs],
+            is_fp8: product.fp8.is_some(),
             beta: if product.residual.is_some() { 1.0 } else { 0.0 },
             algorithm: sys::cublasLtMatmulAlgo_t { data: [0; 8] },
             operation,
@@ -150,7 +155,8 @@ impl PreparedProduct {
     /// What a profile calls it.
     pub(super) fn describe(&self) -> String {
         let [rows, inputs, outputs] = self.sizes;
-        format!("product {rows}×{inputs}×{outputs}")
+        let fp8 = if self.is_fp8 { " fp8" } else { "" };
+        format!("product {rows}×{inputs}×{outputs}{fp8}")
     }
 
     fn fastest(&mut self, gpu: &Gpu, product: &Product) -> Result<sys::cublasLtMatmulAlgo_t> {
@@ -247,6 +253,10 @@ impl Operation {
             operation
                 .set(Attribute::CUBLASLT_MATMUL_DESC_EPILOGUE, &sys::cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
             operation.set(Attribute::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias)?;
+        }
+        if let Some([weight, x]) = product.fp8 {
+            operation.set(Attribute::CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &weight)?;
+            operation.set(Attribute::CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &x)?;
         }
         Ok(operation)
     }

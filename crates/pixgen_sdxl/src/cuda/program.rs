@@ -239,6 +239,8 @@ pub(super) struct Recorder {
     pub(super) gpu: Arc<Gpu>,
     arena: Arena,
     operations: Vec<Recorded>,
+    /// What is computed from weights alone.
+    preparations: Vec<Recorded>,
     /// Memory besides the arena that operations name by address.
     kept: Vec<CudaSlice<u8>>,
     /// Counters in use, in bytes.
@@ -253,6 +255,7 @@ impl Recorder {
             gpu: Arc::clone(gpu),
             arena: Arena::default(),
             operations: Vec::new(),
+            preparations: Vec::new(),
             kept: Vec::new(),
             counters: 0,
             weights: Vec::new(),
@@ -309,6 +312,16 @@ impl Recorder {
         self.operations.push(Recorded::Launch(launch));
     }
 
+    /// Has a kernel run once for all runs, and again when weights have changed.
+    pub(super) fn prepare(&mut self, launch: Launch) {
+        self.preparations.push(Recorded::Launch(launch));
+    }
+
+    /// Likewise zeros at an address.
+    pub(super) fn prepare_zeros(&mut self, address: u64, bytes: usize) {
+        self.preparations.push(Recorded::Clear(Spot::Fixed(address), bytes));
+    }
+
     /// One of several launches that do the same; the fastest is measured once per `sizes`.
     pub(super) fn fastest(&mut self, sizes: Vec<usize>, launches: Vec<Launch>) {
         self.operations.push(Recorded::Choice(sizes, launches));
@@ -330,13 +343,12 @@ impl Recorder {
 
     /// Takes the memory, gives everything its address and chooses algorithms.
     pub(super) fn finish(self) -> Result<Program> {
-        let Self { gpu, arena, operations, kept, weights, .. } = self;
+        let Self { gpu, arena, operations, preparations, kept, weights, .. } = self;
         let memory = gpu.allocate(arena.peak())?;
         let base = memory.device_ptr(gpu.stream()).0;
         let address = |spot: Spot| spot.resolve(base);
-        let operations = operations
-            .into_iter()
-            .map(|operation| {
+        let addressed = |operations: Vec<Recorded>| {
+            let operations = operations.into_iter().map(|operation| {
                 Ok(match operation {
                     Recorded::Clear(spot, bytes) => Operation::Clear(address(spot), bytes),
                     Recorded::Launch(launch) => Operation::Launch(PreparedLaunch::new(&gpu, launch, address)?),
@@ -349,11 +361,14 @@ impl Recorder {
                         Operation::Convolution(super::cudnn::PreparedConvolution::new(&gpu, &convolution, address)?)
                     }
                 })
-            })
-            .collect::<Result<_>>()?;
+            });
+            operations.collect::<Result<Vec<_>>>()
+        };
+        let preparations = addressed(preparations)?;
         Ok(Program {
             graph: Graph::NotYet,
-            operations,
+            operations: addressed(operations)?,
+            preparations,
             #[cfg(test)]
             base,
             _memory: memory,
@@ -380,6 +395,7 @@ pub(super) struct Program {
     /// Before what it uses: fields are dropped in this order.
     graph: Graph,
     operations: Vec<Operation>,
+    preparations: Vec<Operation>,
     #[cfg(test)]
     base: u64,
     gpu: Arc<Gpu>,
@@ -457,8 +473,17 @@ impl Program {
         }
     }
 
+    /// Computes what depends on weights alone: before the first run, and when weights have changed.
+    pub(super) fn prepare(&self) -> Result<()> {
+        self.run_each(&self.preparations)
+    }
+
     fn run_plain(&self) -> Result<()> {
-        for operation in &self.operations {
+        self.run_each(&self.operations)
+    }
+
+    fn run_each(&self, operations: &[Operation]) -> Result<()> {
+        for operation in operations {
             match operation {
                 Operation::Clear(address, bytes) => clear(&self.gpu, *address, *bytes)?,
                 Operation::Launch(launch) => launch.run(&self.gpu)?,

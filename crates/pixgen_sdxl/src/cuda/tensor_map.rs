@@ -23,6 +23,8 @@ pub(super) struct TensorMap {
     strides: [usize; 3],
     /// Columns and rows.
     of_box: [usize; 2],
+    /// Whether its numbers have eight bits.
+    is_fp8: bool,
 }
 
 /// The driver's form of a description, which it wants at a multiple of 64 bytes.
@@ -39,6 +41,7 @@ impl TensorMap {
             sizes: [HEAD_DIM, tokens, heads, images],
             strides: [stride, HEAD_DIM, tokens * stride],
             of_box: [HEAD_DIM, box_tokens],
+            is_fp8: false,
         }
     }
 
@@ -55,24 +58,33 @@ impl TensorMap {
             sizes: [columns, rows, 1, 1],
             strides: [stride, rows * stride, rows * stride],
             of_box: [box_columns, box_rows],
+            is_fp8: false,
         }
+    }
+
+    /// The same of numbers of eight bits.
+    pub(super) fn fp8(self) -> Self {
+        Self { is_fp8: true, ..self }
     }
 
     pub(super) fn encode(&self, gpu: &Gpu, address: u64) -> Result<EncodedMap> {
         use sys::CUtensorMapSwizzle as Swizzle;
 
         let dtype = match gpu.dtype() {
+            // The accelerator moves bytes, whatever they mean.
+            _ if self.is_fp8 => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_UINT8,
             DType::BF16 => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
             _ => sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
         };
-        let swizzle = match self.of_box[0] * HALF {
+        let number_bytes = if self.is_fp8 { 1 } else { HALF };
+        let swizzle = match self.of_box[0] * number_bytes {
             128 => Swizzle::CU_TENSOR_MAP_SWIZZLE_128B,
             64 => Swizzle::CU_TENSOR_MAP_SWIZZLE_64B,
             32 => Swizzle::CU_TENSOR_MAP_SWIZZLE_32B,
             bytes => bail!("a box of {bytes} bytes a row cannot be swizzled"),
         };
         let sizes = self.sizes.map(|size| size as u64);
-        let strides_bytes = self.strides.map(|stride| (stride * HALF) as u64);
+        let strides_bytes = self.strides.map(|stride| (stride * number_bytes) as u64);
         let box_sizes = [self.of_box[0], self.of_box[1], 1, 1].map(|size| size as u32);
         let mut map = EncodedMap(sys::CUtensorMap { opaque: [0; 16] });
         // SAFETY: all arrays have at least as many entries as the rank says, the address belongs to the program.

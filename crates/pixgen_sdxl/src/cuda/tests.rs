@@ -8,9 +8,9 @@ use candle_core::{DType, Device, IndexOp, Tensor};
 
 use super::gated::{GATED_PRODUCTS, GatedProduct};
 use super::gpu::Gpu;
-use super::layers::{Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, Linear, Weights};
+use super::layers::{Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, LayerNorm, Linear, Weights};
 use super::product::Product;
-use super::program::{Argument, Launch, Place, Recorder, Spot};
+use super::program::{Launch, Place, Recorder, Spot};
 use super::unet::output;
 use crate::nn::{Seamless, attention, geglu, random};
 use crate::params::Params;
@@ -96,6 +96,7 @@ impl Bench {
         let bits = |x: Tensor| -> Vec<u32> {
             x.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
         };
+        program.prepare().unwrap();
         program.run(false).unwrap();
         let plain = bits(read(program.gpu()));
         for _ in 0..3 {
@@ -124,10 +125,14 @@ impl Bench {
     }
 }
 
+fn relative_error(found: &Tensor, expected: &Tensor) -> f32 {
+    let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+    norm(&(found - expected).unwrap()) / norm(expected)
+}
+
 fn assert_close(found: &Tensor, expected: &Tensor, dtype: DType, what: &str) {
     assert_eq!(found.dims(), expected.dims(), "{what}");
-    let norm = |x: &Tensor| x.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
-    let error = norm(&(found - expected).unwrap()) / norm(expected);
+    let error = relative_error(found, expected);
     // Rounding of the result, and of what is rounded in between.
     let allowed = if dtype == DType::BF16 { 6e-3 } else { 8e-4 };
     assert!(error <= allowed, "{what} in {dtype:?}: relative error {error:.1e}, allowed are {allowed:.0e}");
@@ -205,17 +210,9 @@ fn layer_norms() {
             let x = bench.rounded(&random(1, 2.0, 3.0, (rows, channels)));
             let (gamma, beta) =
                 (bench.rounded(&random(2, 1.0, 0.5, channels)), bench.rounded(&random(3, 0.0, 1.0, channels)));
-            let addresses = [&x, &gamma, &beta].map(|x| bench.upload(x, bench.dtype));
-            let y = bench.recorder.memory(rows * channels * HALF);
-            let mut arguments: Vec<_> = addresses.into_iter().map(Argument::from).collect();
-            arguments.extend([Argument::from(&y), rows.into(), channels.into(), 1e-5f32.into()]);
-            bench.recorder.launch(Launch {
-                kernel: "layer_norm",
-                grid: [rows.div_ceil(4), 1, 1],
-                block: [128, 1],
-                shared_bytes: 0,
-                arguments,
-            });
+            let [x_at, gamma_at, beta_at] = [&x, &gamma, &beta].map(|x| bench.upload(x, bench.dtype));
+            let norm = LayerNorm { gamma: gamma_at, beta: beta_at, eps: 1e-5 };
+            let y = bench.recorder.layer_norm(norm, &Place::fixed(x_at), rows, channels);
             let dtype = bench.dtype;
             let found = bench.run(&y, &[rows, channels], dtype);
             let expected = candle_nn::Module::forward(&candle_nn::LayerNorm::new(gamma, beta, 1e-5), &x).unwrap();
@@ -263,6 +260,76 @@ fn gated_products() {
                 let found = bench.run(&y, &[rows, outputs], dtype);
                 let both = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
                 assert_close(&found, &geglu(&both).unwrap(), dtype, &format!("{name}: {rows}×{inputs}×{outputs}"));
+            });
+        }
+    }
+}
+
+/// Layers behind layer norms in eight bits: plain ones, and gated ones by each kernel and by cuBLASLt. The reference rounds
+/// to the same numbers, so that little more than the order of sums is different.
+#[test]
+fn layers_in_eight_bits() {
+    let kernels = GATED_PRODUCTS.map(|product| Some(product.fp8_name)).into_iter().chain([None]);
+    let kernels: Vec<_> = [(false, None)].into_iter().chain(kernels.map(|kernel| (true, kernel))).collect();
+    for (rows, inputs, outputs) in [(16, 64, 256), (272, 640, 1280), (1040, 1280, 512)] {
+        for (is_gated, kernel) in &kernels {
+            each_format(|mut bench| {
+                if !bench.gpu.kernels().has_fp8() {
+                    return;
+                }
+                let x = bench.rounded(&random(1, 2.0, 3.0, (rows, inputs)));
+                let gamma = bench.rounded(&random(2, 0.5, 0.2, inputs));
+                let beta = bench.rounded(&random(3, 0.0, 0.2, inputs));
+                let weight = bench.rounded(&random(4, 0.0, 1.0 / (inputs as f64).sqrt(), (outputs, inputs)));
+                let bias = bench.rounded(&random(5, 0.0, 1.0, outputs));
+                let addresses = [&x, &gamma, &beta, &weight, &bias].map(|x| bench.upload(x, bench.dtype));
+                let [x_at, gamma_at, beta_at, weight_at, bias_at] = addresses;
+                let layer = Linear { weight: weight_at, bias: Some(bias_at), inputs, outputs };
+                let norm = LayerNorm { gamma: gamma_at, beta: beta_at, eps: 1e-5 };
+                let fp8 = bench.recorder.fp8_layer(layer, norm).unwrap();
+                let normed = bench.recorder.layer_norm_fp8(norm, fp8, &Place::fixed(x_at), rows, inputs);
+                let width = if *is_gated { outputs / 2 } else { outputs };
+                let y = match (is_gated, kernel) {
+                    (false, _) => bench.recorder.linear_fp8(layer, fp8, &normed, rows),
+                    (true, None) => {
+                        let both = bench.recorder.linear_fp8(layer, fp8, &normed, rows);
+                        let y = bench.recorder.memory(rows * width * HALF);
+                        bench.recorder.gate(&both, &y, rows, width);
+                        y
+                    }
+                    (true, Some(kernel)) => {
+                        let y = bench.recorder.memory(rows * width * HALF);
+                        let launches = bench.recorder.gated_products_fp8(layer, fp8, normed.spot(), y.spot(), rows);
+                        let Some(launch) = launches.into_iter().find(|launch| launch.kernel == *kernel) else {
+                            return assert!(!bench.gpu.kernels().is_hopper());
+                        };
+                        bench.recorder.launch(launch);
+                        y
+                    }
+                };
+                let dtype = bench.dtype;
+                let found = bench.run(&y, &[rows, width], dtype);
+
+                let norm = candle_nn::LayerNorm::new(gamma.clone(), beta.clone(), 1e-5);
+                let normed = candle_nn::Module::forward(&norm, &x).unwrap();
+                let most = |x: &Tensor| x.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                let bound = ((gamma.abs().unwrap() * (inputs as f64).sqrt()).unwrap() + beta.abs().unwrap()).unwrap();
+                assert!(most(&normed) <= most(&bound), "a layer norm gave more than it can");
+                let in_eight_bits = |x: &Tensor, most: f32| {
+                    let scale = f64::from(most) / 448.0;
+                    let x = (x / scale).unwrap().to_dtype(DType::F8E4M3).unwrap().to_dtype(DType::F32).unwrap();
+                    (x * scale).unwrap()
+                };
+                let (rounded, weights) = (in_eight_bits(&normed, most(&bound)), in_eight_bits(&weight, most(&weight)));
+                let exact = normed.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+                let product = rounded.matmul(&weights.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+                let [expected, exact] = [product, exact].map(|x| if *is_gated { geglu(&x).unwrap() } else { x });
+                let what = format!("{kernel:?}, gated {is_gated}: {rows}×{inputs}×{outputs}");
+                let error = relative_error(&found, &expected);
+                let allowed = if dtype == DType::BF16 { 6e-3 } else { 2e-3 };
+                assert!(error <= allowed, "{what} in {dtype:?}: {error:.1e} from the same numbers");
+                let rounding = relative_error(&found, &exact);
+                assert!(rounding > 5e-3 && rounding < 6e-2, "{what} in {dtype:?}: {rounding:.1e} by eight bits");
             });
         }
     }
@@ -486,6 +553,7 @@ fn products_with_strides_residuals_and_f32_results() {
                 y: y.spot(),
                 y_stride: outputs,
                 in_f32,
+                fp8: None,
             });
             let dtype = bench.dtype;
             let found = bench.run(&y, &[rows, outputs], if in_f32 { DType::F32 } else { dtype });

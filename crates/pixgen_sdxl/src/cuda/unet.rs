@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{Error, Result, Tensor, bail};
 
+use super::fp8::{FP8_MULTIPLE, Fp8Layer};
 use super::gpu::Gpu;
-use super::layers::{Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, MAX_LAYER_NORM, OCTET, Weights};
+use super::layers::{
+    Attention, FLOAT, GroupNorm, HALF, HEAD_DIM, Image, LayerNorm, Linear, MAX_LAYER_NORM, OCTET, Weights,
+};
 use super::program::{Argument, Launch, Place, Program, Recorder};
 use crate::nn::Seamless;
 use crate::unet::{FrameAttention, Surroundings};
@@ -23,6 +26,8 @@ pub(super) struct Shape {
     pub(super) width: usize,
     pub(super) text_tokens: usize,
     pub(super) surroundings: Surroundings,
+    /// Whether layers behind layer norms compute with numbers of eight bits.
+    pub(super) fp8: bool,
 }
 
 /// One level of the UNet.
@@ -96,6 +101,8 @@ pub(super) struct UnetProgram {
     text: Vec<(u64, usize)>,
     /// The conditioning that the text and `added` come from.
     conditioning: Option<u64>,
+    /// The number of changes of the weights at which it was prepared.
+    prepared: Option<u64>,
     latent_channels: usize,
 }
 
@@ -124,8 +131,18 @@ impl UnetProgram {
             output,
             text,
             conditioning: None,
+            prepared: None,
             latent_channels: sizes.latent_channels,
         })
+    }
+
+    /// Computes what depends on the weights alone, if they have changed since.
+    pub(super) fn prepare(&mut self, changes: u64) -> Result<()> {
+        if self.prepared != Some(changes) {
+            self.program.prepare()?;
+            self.prepared = Some(changes);
+        }
+        Ok(())
     }
 
     /// `sample` (images, channels, h, w) in f32 on the card: the prediction, of the same shape.
@@ -432,11 +449,9 @@ impl Network<'_> {
             FrameAttention::SharedFirstFrame => images.max(1),
         };
 
-        let normed = self.layer_norm(&layer("norm1"), &tokens, rows, channels)?;
         let names = ["to_q", "to_k", "to_v"].map(|part| layer(&format!("attn1.{part}")));
         let joined = self.recorder.joined_layers(self.weights, &names, false)?;
-        let qkv = self.recorder.linear(joined, &normed, rows, None);
-        drop(normed);
+        let qkv = self.behind_norm(&layer("norm1"), joined, &tokens, rows)?;
         let part = |index: usize| qkv.spot().after(index * channels * HALF);
         let attended = self.recorder.attention(&Attention {
             images: x.images,
@@ -454,9 +469,8 @@ impl Network<'_> {
         tokens = self.linear(&layer("attn1.to_out.0"), true, &attended, rows, Some(&tokens))?;
         drop(attended);
 
-        let normed = self.layer_norm(&layer("norm2"), &tokens, rows, channels)?;
-        let q = self.linear(&layer("attn2.to_q"), false, &normed, rows, None)?;
-        drop(normed);
+        let to_q = self.recorder.linear_layer(self.weights, &layer("attn2.to_q"), false)?;
+        let q = self.behind_norm(&layer("norm2"), to_q, &tokens, rows)?;
         let text_bytes = x.images * self.shape.text_tokens * channels * HALF;
         let (k, v) = (self.recorder.lasting_memory(text_bytes)?, self.recorder.lasting_memory(text_bytes)?);
         self.text.extend([(k, text_bytes), (v, text_bytes)]);
@@ -476,10 +490,15 @@ impl Network<'_> {
         tokens = self.linear(&layer("attn2.to_out.0"), true, &attended, rows, Some(&tokens))?;
         drop(attended);
 
-        let normed = self.layer_norm(&layer("norm3"), &tokens, rows, channels)?;
         let gated = self.recorder.linear_layer(self.weights, &layer("ff.net.0.proj"), true)?;
-        let activated = self.recorder.gated_linear(gated, &normed, rows)?;
-        drop(normed);
+        let norm = self.layer_norm(&layer("norm3"))?;
+        let activated = if let Some(fp8) = self.fp8_layer(gated, norm, rows)? {
+            let normed = self.recorder.layer_norm_fp8(norm, fp8, &tokens, rows, channels);
+            self.recorder.gated_linear_fp8(gated, fp8, &normed, rows)
+        } else {
+            let normed = self.recorder.layer_norm(norm, &tokens, rows, channels);
+            self.recorder.gated_linear(gated, &normed, rows)
+        };
         self.linear(&layer("ff.net.2"), true, &activated, rows, Some(&tokens))
     }
 
@@ -489,26 +508,28 @@ impl Network<'_> {
         Ok(self.recorder.linear(layer, x, rows, residual))
     }
 
-    fn layer_norm(&mut self, name: &str, x: &Place, rows: usize, channels: usize) -> Result<Place> {
-        let y = self.recorder.memory(rows * channels * HALF);
+    /// A linear layer of the layer norm `norm` of tokens.
+    fn behind_norm(&mut self, norm: &str, layer: Linear, tokens: &Place, rows: usize) -> Result<Place> {
+        let norm = self.layer_norm(norm)?;
+        Ok(if let Some(fp8) = self.fp8_layer(layer, norm, rows)? {
+            let normed = self.recorder.layer_norm_fp8(norm, fp8, tokens, rows, layer.inputs);
+            self.recorder.linear_fp8(layer, fp8, &normed, rows)
+        } else {
+            let normed = self.recorder.layer_norm(norm, tokens, rows, layer.inputs);
+            self.recorder.linear(layer, &normed, rows, None)
+        })
+    }
+
+    /// The layer behind `norm` in eight bits, if it is to be computed so and the sizes allow it.
+    fn fp8_layer(&mut self, layer: Linear, norm: LayerNorm, rows: usize) -> Result<Option<Fp8Layer>> {
+        let fits = [rows, layer.inputs, layer.outputs].iter().all(|size| size.is_multiple_of(FP8_MULTIPLE));
+        if self.shape.fp8 && fits { self.recorder.fp8_layer(layer, norm).map(Some) } else { Ok(None) }
+    }
+
+    fn layer_norm(&mut self, name: &str) -> Result<LayerNorm> {
         let gamma = self.weights.address(self.recorder, name, "weight")?;
         let beta = self.weights.address(self.recorder, name, "bias")?;
-        self.recorder.launch(Launch {
-            kernel: "layer_norm",
-            grid: [rows.div_ceil(4), 1, 1],
-            block: [128, 1],
-            shared_bytes: 0,
-            arguments: vec![
-                x.into(),
-                gamma.into(),
-                beta.into(),
-                (&y).into(),
-                rows.into(),
-                channels.into(),
-                LAYER_NORM_EPS.into(),
-            ],
-        });
-        Ok(y)
+        Ok(LayerNorm { gamma, beta, eps: LAYER_NORM_EPS })
     }
 }
 

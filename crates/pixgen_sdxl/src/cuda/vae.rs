@@ -138,6 +138,7 @@ fn attention(recorder: &mut Recorder, weights: &Weights<'_>, name: &str, x: &Ima
             y,
             y_stride: rows,
             in_f32: true,
+            fp8: None,
         };
         recorder.product(product(part(0, first), part(1, 0), scores.spot()));
         recorder.launch(Launch {
@@ -160,6 +161,7 @@ fn attention(recorder: &mut Recorder, weights: &Weights<'_>, name: &str, x: &Ima
             by_input: true,
             y_stride: channels,
             in_f32: false,
+            fp8: None,
             ..product(shares.spot(), part(2, 0), attended.spot().after(first * channels * HALF))
         });
     }

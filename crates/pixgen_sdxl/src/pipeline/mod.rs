@@ -81,6 +81,8 @@ impl Pipeline {
         // With room for one part only they cannot wait on the card for the others.
         residence.text_is_loaded(&text, device, dtype)?;
         let unet = Unet::load(source, device, dtype)?;
+        #[cfg(feature = "cuda")]
+        unet.programs().set_fp8(source.options().fp8_linear);
         let vae = Vae::load(source, device, dtype)?;
         let fits = [
             ("the text encoders together have", text.hidden_channels(), "cross_attention_dim", unet.context_channels()),
@@ -275,6 +277,12 @@ impl Pipeline {
     #[cfg(feature = "cuda")]
     pub fn set_cuda_graphs(&self, on: bool) {
         self.unet.programs().set_graphs(on);
+    }
+
+    /// As [`LoadOptions::fp8_linear`], from the next step on.
+    #[cfg(feature = "cuda")]
+    pub fn set_fp8_linear(&self, on: bool) {
+        self.unet.programs().set_fp8(on);
     }
 
     /// Milliseconds of each kind of operation in one step on an NVIDIA card, as (name, how many, all of them together),

@@ -5,8 +5,12 @@
 // cluster, work below each other and share what they fetch of w: one fetches the values' weights, the other one those of
 // the gates, each for both.
 
+//
+// With FP8 both x and w are numbers of eight bits, of which a tile of the same bytes holds twice as many.
+
 #define TILE_ROWS 128
-#define TILE_INPUTS 64
+// Halves of a row of a tile.
+#define TILE_WIDTH 64
 
 // x times the normal distribution's Φ(x), by a polynomial for log₂ Φ(-|x|): wrong by at most 2.2e-7.
 __device__ __forceinline__ float gelu(float x) {
@@ -69,11 +73,11 @@ __device__ __forceinline__ u32 load_early(const half_bits *from) {
 
 // COLUMNS of y per tile, a multiple of 64. Grid: whole clusters, as many as run at once; 384 threads. Weights and biases of
 // the gates lie behind those of the values.
-template <int COLUMNS, int STAGE_COUNT>
+template <int COLUMNS, int STAGE_COUNT, bool FP8>
 __device__ __forceinline__ void multiply_gated(const TensorMap &x, const TensorMap &w, const TensorMap &y,
-                                               const half_bits *bias, int rows, int inputs, int outputs) {
-    constexpr int WIDTH = 2 * COLUMNS, BOX = 64;
-    constexpr int X_TILE = TILE_ROWS * TILE_INPUTS, STAGE = X_TILE + WIDTH * TILE_INPUTS;
+                                               const half_bits *bias, float scale, int rows, int inputs, int outputs) {
+    constexpr int WIDTH = 2 * COLUMNS, BOX = 64, TILE_INPUTS = FP8 ? 2 * TILE_WIDTH : TILE_WIDTH;
+    constexpr int X_TILE = TILE_ROWS * TILE_WIDTH, STAGE = X_TILE + WIDTH * TILE_WIDTH;
     half_bits *result = memory + STAGE_COUNT * STAGE;
 
     // For each stage "is there" and "may be overwritten".
@@ -123,7 +127,7 @@ __device__ __forceinline__ void multiply_gated(const TensorMap &x, const TensorM
                     consumed(step).wait(round(step) ^ 1);
                     there(step).expect(STAGE * 2);
                     half_bits *x_tile = memory + step % STAGE_COUNT * STAGE;
-                    half_bits *w_tile = x_tile + X_TILE + block * COLUMNS * TILE_INPUTS;
+                    half_bits *w_tile = x_tile + X_TILE + block * COLUMNS * TILE_WIDTH;
                     fetch_box(x_tile, x, k * TILE_INPUTS, row, there(step));
                     fetch_for_both(w_tile, w, k * TILE_INPUTS, from, there(step));
                 }
@@ -158,13 +162,19 @@ __device__ __forceinline__ void multiply_gated(const TensorMap &x, const TensorM
             for (int k = 0; k < steps; ++k, ++step) {
                 there(step).wait(round(step));
                 const half_bits *x_tile = memory + step % STAGE_COUNT * STAGE;
-                const unsigned long long x_at = tile_descriptor(x_tile + warpgroup * 64 * TILE_INPUTS);
+                const unsigned long long x_at = tile_descriptor(x_tile + warpgroup * 64 * TILE_WIDTH);
                 const unsigned long long w_at = tile_descriptor(x_tile + X_TILE);
                 hold(sums);
                 products_begin();
-                // 16 inputs are 32 bytes.
+                // 16 inputs are 32 bytes, or 32 of eight bits.
 #pragma unroll
-                for (int part = 0; part < 4; ++part) multiply(sums, x_at + part * 2, w_at + part * 2, k + part);
+                for (int part = 0; part < 4; ++part) {
+                    if constexpr (FP8) {
+                        multiply_fp8(sums, x_at + part * 2, w_at + part * 2, k + part);
+                    } else {
+                        multiply(sums, x_at + part * 2, w_at + part * 2, k + part);
+                    }
+                }
                 products_commit();
                 products_wait<1>();
                 if (k > 0) release(step - 1);
@@ -187,7 +197,7 @@ __device__ __forceinline__ void multiply_gated(const TensorMap &x, const TensorM
 #pragma unroll
                     for (int i = 0; i < 2; ++i) {
                         const int at = 2 * half + i;
-                        y[i] = (sums[n][at] + values[i]) * gelu(sums[n + TO_GATES][at] + gates[i]);
+                        y[i] = fmaf(sums[n][at], scale, values[i]) * gelu(fmaf(sums[n + TO_GATES][at], scale, gates[i]));
                     }
                     *place(n, half) = pack(y[0], y[1]);
                 }
@@ -214,7 +224,14 @@ __device__ __forceinline__ void multiply_gated(const TensorMap &x, const TensorM
     extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)                                     \
         NAME(const __grid_constant__ TensorMap x, const __grid_constant__ TensorMap w,                                 \
              const __grid_constant__ TensorMap y, const half_bits *bias, int rows, int inputs, int outputs) {          \
-        multiply_gated<COLUMNS, STAGE_COUNT>(x, w, y, bias, rows, inputs, outputs);                                    \
+        multiply_gated<COLUMNS, STAGE_COUNT, false>(x, w, y, bias, 1.0f, rows, inputs, outputs);                       \
+    }                                                                                                                  \
+    extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)                                     \
+        NAME##_fp8(const __grid_constant__ TensorMap x, const __grid_constant__ TensorMap w,                           \
+                   const __grid_constant__ TensorMap y, const half_bits *bias, const float *scales, int rows,          \
+                   int inputs, int outputs) {                                                                          \
+        const float scale = scales[4] * scales[8];                                                                     \
+        multiply_gated<COLUMNS, STAGE_COUNT, true>(x, w, y, bias, scale, rows, inputs, outputs);                       \
     }
 
 GATED_PRODUCT(gated_product_64, 64, 6)

@@ -150,13 +150,14 @@ extern "C" __global__ void group_norm(const half_bits *a, const half_bits *b, co
     }
 }
 
-// Layer normalisation of rows of up to 8 · 32 · 8 channels. One warp per row; block: 128 threads.
-extern "C" __global__ void layer_norm(const half_bits *x, const half_bits *gamma, const half_bits *beta, half_bits *y,
-                                      int rows, int channels, float eps) {
+// Layer normalisation of rows of up to 8 · 32 · 8 channels: `store` gets eight results and where the first one belongs.
+// One warp per row; block: 128 threads.
+template <typename Store>
+__device__ __forceinline__ void layer_norm_rows(const half_bits *x, const half_bits *gamma, const half_bits *beta, int rows,
+                                                int channels, float eps, Store store) {
     const int row = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (row >= rows) return;
     x += (size_t)row * channels;
-    y += (size_t)row * channels;
     // All loads before the first use, so that they are on their way together.
     Octet raw[8];
 #pragma unroll
@@ -194,7 +195,13 @@ extern "C" __global__ void layer_norm(const half_bits *x, const half_bits *gamma
             unpack(octet_at(beta + channel), biases);
 #pragma unroll
             for (int i = 0; i < 8; ++i) values[part][i] = values[part][i] * inverse * weights[i] + biases[i];
-            octet_at(y + channel) = pack(values[part]);
+            store((size_t)row * channels + channel, values[part]);
         }
     }
+}
+
+extern "C" __global__ void layer_norm(const half_bits *x, const half_bits *gamma, const half_bits *beta, half_bits *y,
+                                      int rows, int channels, float eps) {
+    layer_norm_rows(x, gamma, beta, rows, channels, eps,
+                    [&](size_t at, const float *values) { octet_at(y + at) = pack(values); });
 }
