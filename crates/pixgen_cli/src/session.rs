@@ -8,6 +8,7 @@ use crossbeam_channel::RecvTimeoutError;
 use pixgen_api::{DevicePreference, EventKind, Generated, JobId, ModelRef, Request};
 use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Plan, Preflight};
 
+use crate::config::Settings;
 use crate::exit::{Interrupted, OrUsage, usage};
 use crate::interrupt;
 
@@ -27,10 +28,22 @@ pub(crate) struct Session {
 pub(crate) struct SessionConfig<'a> {
     /// Where to draw.
     pub(crate) device: DevicePreference,
+    /// Whether linear layers compute with numbers of eight bits.
+    pub(crate) fp8_linear: bool,
     /// Sessions that draw at the same time; they share the processor's cores.
     pub(crate) sessions: usize,
     /// Where the working folder is made; `None` takes the system's temporary folder.
     pub(crate) work_in: Option<&'a Path>,
+}
+
+impl<'a> SessionConfig<'a> {
+    /// As the settings say.
+    ///
+    /// # Errors
+    /// When one of them says what there is not.
+    pub(crate) fn of(settings: &Settings, sessions: usize, work_in: Option<&'a Path>) -> anyhow::Result<Self> {
+        Ok(Self { device: settings.device()?, fp8_linear: settings.fp8_linear()?, sessions, work_in })
+    }
 }
 
 impl Session {
@@ -46,7 +59,8 @@ impl Session {
         let work = work.context("making a working folder")?;
         // The command line has no history to keep: the engine works in a folder of its own, and sprites are taken out
         // of it.
-        let mut engine = EngineConfig::sdxl(config.device, work.path(), work.path());
+        let engine = EngineConfig::sdxl(config.device, work.path(), work.path());
+        let mut engine = engine.with_fp8_linear(config.fp8_linear);
         // There is no game to spare a core for.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         engine.cpu_threads = Some((cores / config.sessions.max(1)).max(1));

@@ -247,7 +247,7 @@ fn bake(recipes: &[Recipe], reader: &Reader<'_>, arguments: &Arguments, context:
     let bar = printer.progress().bar("baking", requests.len() as u64);
     let mut done = 0;
     // One engine: recipes of one game share their model, and it is loaded once.
-    let config = SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None };
+    let config = SessionConfig::of(&context.settings, 1, None)?;
     workers::draw(config, &requests, |message| {
         match message {
             Message::Started(index) => {

@@ -228,7 +228,7 @@ impl Batch {
         let bar = printer.progress().bar(&self.stem, items.len() as u64);
         let mut done = (items.len() - open.len()) as u64;
         bar.skip(done);
-        let config = SessionConfig { device: context.settings.device()?, sessions: jobs, work_in: Some(&self.work) };
+        let config = SessionConfig::of(&context.settings, jobs, Some(&self.work))?;
         workers::draw(config, &requests, |message| {
             match message {
                 Message::Started(index) => printer.event(&Report::Started { item: &items[index].entry.prompt }),

@@ -120,7 +120,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
         .or_usage_in("a comparison is one picture; ask for fewer at once")?;
     let (folder, stem) = target(arguments, context);
     make_folder(&folder)?;
-    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig::of(&context.settings, 1, None)?)?;
     let bar = context.printer.progress().bar("comparing", count as u64);
     let mut drawn = Vec::new();
     let mut is_interrupted = false;

@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     let device = context.settings.device()?;
     preflight(&request, device)?;
     let target = target(&arguments, context, &request)?;
-    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig::of(&context.settings, 1, None)?)?;
     let item = request.prompt.clone();
     let observer = Observer::new(context, &item, u64::from(request.count));
     session.draw(request, &mut |event| {

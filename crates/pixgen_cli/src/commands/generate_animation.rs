@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
     check_gif(arguments.gif_scale, request.size_px, animation.frames)?;
     let (folder, stem) = folder_and_stem(arguments.output.as_deref(), context.settings.path("output"), &request.prompt);
     make_folder(&folder)?;
-    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig::of(&context.settings, 1, None)?)?;
     let item = request.prompt.clone();
     let observer = Observer::new(context, &item, 1);
     let kind = request.kind;

@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> anyhow::Result<Exi
         tries: arguments.tries,
         seed: request.seed.unwrap_or_default(),
     };
-    let session = Session::start(SessionConfig { device, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig::of(&context.settings, 1, None)?)?;
     let mut painter = Painter::new(context, session, request)?;
     let set = draw_tileset(tileset_plan, |seed, drawing| painter.draw(seed, &drawing))?;
     let printer = &context.printer;

@@ -153,7 +153,7 @@ fn check(name: &str, context: &Context) -> anyhow::Result<()> {
     let size_px = info.native_sizes.first().map_or(32, |size| size.sprite_px);
     let request = Request { size_px, steps: Some(1), seed: Some(0), model, ..Request::new(Kind::Item, "a key") };
     let started = std::time::Instant::now();
-    let session = Session::start(SessionConfig { device: context.settings.device()?, sessions: 1, work_in: None })?;
+    let session = Session::start(SessionConfig::of(&context.settings, 1, None)?)?;
     let observer = Observer::new(context, name, 1);
     session.draw(request, &mut |event| {
         observer.observe(event);

@@ -33,9 +33,12 @@ fn parse(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(yes) => yes.to_string(),
             other => {
                 let found = other.type_str();
-                return Err(usage(format!("{name} is a {found}, expected a text in quotes or a whole number")));
+                return Err(usage(format!(
+                    "{name} is a {found}, expected a text in quotes, a whole number, true or false"
+                )));
             }
         };
         entries.insert(name, value);
@@ -56,6 +59,7 @@ pub(crate) fn template(defaults: impl Fn(&str) -> Option<String>) -> String {
         });
         let value = toml::Value::from(example.as_str());
         let value = example.parse::<i64>().map_or(value, toml::Value::from);
+        let value = example.parse::<bool>().map_or(value, toml::Value::from);
         text.push_str(&format!("\n# {}\n# {} = {value}\n", key.about, key.name));
     }
     text

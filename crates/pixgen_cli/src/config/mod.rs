@@ -30,7 +30,7 @@ pub(crate) struct Key {
 }
 
 /// Every setting, in the order in which `config show` lists them.
-pub(crate) const KEYS: [Key; 9] = [
+pub(crate) const KEYS: [Key; 10] = [
     Key {
         name: "model",
         env: "DGX_PIXELS_MODEL",
@@ -38,6 +38,12 @@ pub(crate) const KEYS: [Key; 9] = [
         about: "what draws: embedded, a name of `dgx-pixels models list`, a folder or a .safetensors file",
     },
     Key { name: "device", env: "DGX_PIXELS_DEVICE", flag: Some("--device"), about: "auto, cpu, cuda:0 or metal:0" },
+    Key {
+        name: "fp8_linear",
+        env: "DGX_PIXELS_FP8_LINEAR",
+        flag: None,
+        about: "true: NVIDIA cards from RTX 40 on compute half of the products in eight bits, sooner and a little differently",
+    },
     Key { name: "style", env: "DGX_PIXELS_STYLE", flag: Some("--style"), about: "a name of `dgx-pixels styles`" },
     Key { name: "size", env: "DGX_PIXELS_SIZE", flag: Some("--size"), about: "edge of a sprite in pixels" },
     Key {
@@ -152,6 +158,16 @@ impl Settings {
         read.map(Some).or_usage_in(format!("{name} is \"{text}\" ({origin}), expected a whole number"))
     }
 
+    /// Whether linear layers compute with numbers of eight bits.
+    ///
+    /// # Errors
+    /// When it is neither true nor false.
+    pub(crate) fn fp8_linear(&self) -> anyhow::Result<bool> {
+        let Some((text, origin)) = self.get("fp8_linear") else { return Ok(false) };
+        let read = text.trim().to_lowercase().parse::<bool>();
+        read.or_usage_in(format!("fp8_linear is \"{text}\" ({origin}), expected true or false"))
+    }
+
     /// A folder or file; all those settings have a default.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.get(name).map(|(value, _)| PathBuf::from(value)).unwrap_or_default()
@@ -202,13 +218,16 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
-        std::fs::write(&file, "size = 64\nmodel = \"sdxl\"\n").unwrap();
+        std::fs::write(&file, "size = 64\nmodel = \"sdxl\"\nfp8_linear = true\n").unwrap();
         let settings = Settings::read(Some(&file), &[("size", Some("16".to_owned()))]).unwrap();
         assert_eq!(settings.get("size"), Some(&("16".to_owned(), Origin::Flag("--size"))));
         assert_eq!(settings.get("model"), Some(&("sdxl".to_owned(), Origin::File(file))));
         assert_eq!(settings.get("device"), Some(&("auto".to_owned(), Origin::Default)));
         assert_eq!((settings.chosen("device"), settings.chosen("model")), (None, Some("sdxl")));
         assert_eq!(settings.number("size").unwrap(), Some(16));
+        assert!(settings.fp8_linear().unwrap());
+        let settings = Settings::read(None, &[("fp8_linear", Some("eight".to_owned()))]).unwrap();
+        assert!(settings.fp8_linear().unwrap_err().to_string().contains("expected true or false"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Places {
     pub(super) fn default_of(&self, name: &str) -> Option<String> {
         let path = match name {
             "device" => return Some("auto".to_owned()),
+            "fp8_linear" => return Some("false".to_owned()),
             "model" => return Some("embedded".to_owned()),
             "output" => PathBuf::from("output"),
             "models_dir" => self.data_dir.join("models"),

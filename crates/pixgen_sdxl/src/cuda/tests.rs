@@ -326,7 +326,8 @@ fn layers_in_eight_bits() {
                 let [expected, exact] = [product, exact].map(|x| if *is_gated { geglu(&x).unwrap() } else { x });
                 let what = format!("{kernel:?}, gated {is_gated}: {rows}×{inputs}×{outputs}");
                 let error = relative_error(&found, &expected);
-                let allowed = if dtype == DType::BF16 { 6e-3 } else { 2e-3 };
+                // Weights in bf16 often lie halfway between two numbers of eight bits, and fall to either side.
+                let allowed = if dtype == DType::BF16 { 1.2e-2 } else { 2e-3 };
                 assert!(error <= allowed, "{what} in {dtype:?}: {error:.1e} from the same numbers");
                 let rounding = relative_error(&found, &exact);
                 assert!(rounding > 5e-3 && rounding < 6e-2, "{what} in {dtype:?}: {rounding:.1e} by eight bits");

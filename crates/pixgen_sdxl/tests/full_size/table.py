@@ -6,7 +6,7 @@ usage: table.py FILE...
     python peers.py > peers.jsonl
     python table.py ours.jsonl peers.jsonl
 
-Each cell of a peer: its time, and how many times ours it is.
+`same_run.py` does all of it. Each cell of a peer: its time, and how many times ours it is.
 """
 
 import json
@@ -32,13 +32,13 @@ def name(row):
     return f"{row['what']}{steps}{size}{guided}"
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
+def write(paths):
     times, engines = {}, [OURS]
-    for row in rows(sys.argv[1:]):
+    for row in rows(paths):
         # A name for people is for people: "without text encoders" is in it.
-        engine = row["engine"]
+        engine = row.get("engine")
+        if engine is None:
+            continue
         if engine not in engines:
             engines.append(engine)
         times.setdefault(tuple(row.get(key) for key in SIZES), [name(row), {}])[1][engine] = row["ms"]
@@ -52,8 +52,10 @@ def main():
         for engine in engines[1:]:
             theirs = found.get(engine)
             cells.append("" if theirs is None else f"{theirs:.1f} ms ({theirs / ours:.2f}×)")
-        print(f"| {label} | " + " | ".join(cells) + " |")
+        print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    write(sys.argv[1:])
