@@ -24,6 +24,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// 10⁹ bytes that a model may take at 1024 × 1024 px with guidance.
 const LIMITS_GB: [(MemoryUse, f64); 3] = [(MemoryUse::Fast, 9.2), (MemoryUse::Balanced, 8.0), (MemoryUse::Low, 6.0)];
+/// Milliseconds that a frame's own work may take beside a model that is being loaded.
+const FRAME_LIMIT_MS: f64 = 50.0;
 /// How far a prediction may be from what is measured.
 const PREDICTED_WITHIN: f64 = 0.1;
 /// Images that are drawn to see whether memory grows, and by how much it may.
@@ -37,6 +39,7 @@ fn main() -> Outcome<()> {
     let lora = PathBuf::from(arguments.next().ok_or("give a LoRA file")?);
     let device = Device::new_cuda(0)?;
     let mut checks = Checks { device, model, failed: 0 };
+    checks.frames_while_loading()?;
     checks.memory()?;
     let mut pipeline = checks.load(MemoryUse::Balanced)?;
     checks.graphs(&pipeline)?;
@@ -71,6 +74,41 @@ impl Checks {
 
     fn peak_gb(&self) -> Outcome<f64> {
         Ok(GpuMemory::of(&self.device)?.peak_bytes as f64 / 1e9)
+    }
+
+    /// What a game's own frames see of a model that is loaded and draws its first image: they take memory of the system, as
+    /// frames do, and must not wait for weights that are read or pages that are locked.
+    fn frames_while_loading(&mut self) -> Outcome<()> {
+        for memory in [MemoryUse::Balanced, MemoryUse::Low] {
+            let stop = Arc::new(AtomicBool::new(false));
+            let stopped = Arc::clone(&stop);
+            let frames = std::thread::spawn(move || {
+                let mut times_ms = Vec::new();
+                while !stopped.load(Ordering::Relaxed) {
+                    let started = Instant::now();
+                    // Fresh pages every time.
+                    std::hint::black_box(vec![1u8; 4 << 20]);
+                    times_ms.push(milliseconds(started));
+                    std::thread::sleep(Game::FRAME.saturating_sub(started.elapsed()));
+                }
+                times_ms
+            });
+            let started = Instant::now();
+            let pipeline = self.load(memory)?;
+            draw(&pipeline, &run(512, 1, 2, "a red dragon"))?;
+            let took_ms = milliseconds(started);
+            stop.store(true, Ordering::Relaxed);
+            let mut times_ms = frames.join().map_err(|_| "the frames broke off")?;
+            times_ms.sort_by(f64::total_cmp);
+            let longest = times_ms.last().copied().unwrap_or_default();
+            let what = format!(
+                "{memory:?}: loaded and drawn in {took_ms:.0} ms, the longest of {} frames beside it {longest:.1} ms, limit \
+                 {FRAME_LIMIT_MS:.0}",
+                times_ms.len()
+            );
+            self.say(longest <= FRAME_LIMIT_MS, &what);
+        }
+        Ok(())
     }
 
     /// The same image whatever is on the card, and no more memory than was promised.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::cuda_backend::cudarc;
 use candle_core::cuda_backend::{CudaDevice, CudaStorage, CudaStorageSlice};
-use candle_core::{CpuStorage, DType, Device, Error, InplaceOp1, Layout as Strides, Result, Tensor, bail};
+use candle_core::{CpuStorage, DType, Device, Error, InplaceOp1, Layout, Result, bail};
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, PinnedHostSlice, result};
 
 use crate::params::Params;
@@ -15,8 +15,7 @@ use crate::params::Params;
 /// leaving a second time costs nothing. Nobody may compute with the weights while they are away.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
-    /// In pieces: while the system locks pages, nobody else in this process gets any, also not a game's frame.
-    copy: Vec<PinnedHostSlice<u8>>,
+    copy: Option<PinnedHostSlice<u8>>,
     /// Whether the copy is what the card has, or had.
     is_current: bool,
     is_away: bool,
@@ -40,29 +39,32 @@ impl Seat {
         if self.is_away {
             return Ok(());
         }
-        let layout = Layout::of(params);
-        if self.copy.is_empty() {
+        let bytes = params.iter().map(|params| params.bytes()).sum();
+        if self.copy.is_none() {
             let context = device.cuda_stream().context().clone();
-            let pieces = layout.pieces.iter().map(|bytes| {
-                // SAFETY: the copies below write all that is ever read.
-                unsafe { context.alloc_pinned::<u8>(*bytes) }.map_err(|error| {
-                    let whole = layout.pieces.iter().sum::<usize>().div_ceil(1_000_000);
-                    Error::Msg(format!("main memory has no {whole} MB left for weights ({error})"))
-                })
-            });
-            // All of them or none.
-            self.copy = pieces.collect::<Result<_>>()?;
+            // SAFETY: the copies below write all of it before anything is read.
+            self.copy = Some(unsafe { context.alloc_pinned::<u8>(bytes) }.map_err(|error| {
+                Error::Msg(format!("main memory has no {} MB left for weights ({error})", bytes.div_ceil(1_000_000)))
+            })?);
         }
-        for (storage, place) in storages(params).zip(&layout.places) {
-            if !self.is_current {
-                let to = place.address_in(&mut self.copy)?;
-                storage.inplace_op1(&CopyOut { to, bytes: place.bytes })?;
+        let Some(copy) = &mut self.copy else { bail!("there is no copy in main memory") };
+        let mut at = 0;
+        let begin = copy.as_mut_ptr().map_err(Error::wrap)?;
+        for storage in params.iter().flat_map(|params| params.storages()) {
+            let size = storage.elem_count() * storage.dtype().size_in_bytes();
+            if at + size > bytes {
+                bail!("the weights have grown since they were counted");
             }
+            if !self.is_current {
+                // SAFETY: inside the copy, as was just checked; nobody else uses it.
+                storage.inplace_op1(&CopyOut { to: unsafe { begin.add(at) }, bytes: size })?;
+            }
+            at += size;
         }
         // Not before everything has arrived, nor while another thread's work reads the weights.
         device.cuda_stream().context().synchronize().map_err(Error::wrap)?;
         self.is_current = true;
-        for storage in storages(params) {
+        for storage in params.iter().flat_map(|params| params.storages()) {
             match storage.inplace_op1(&Free) {
                 Ok(()) => self.is_away = true,
                 Err(error) if !self.is_away => return Err(error),
@@ -86,7 +88,7 @@ impl Seat {
         let arrived = device.cuda_stream().synchronize().map_err(Error::wrap);
         if let Err(error) = came.and(arrived) {
             // What had room already makes room again, for others.
-            for storage in storages(params) {
+            for storage in params.iter().flat_map(|params| params.storages()) {
                 let _ = storage.inplace_op1(&Free);
             }
             let _ = device.cuda_stream().synchronize();
@@ -96,70 +98,21 @@ impl Seat {
         Ok(())
     }
 
-    fn fill(&mut self, params: &[&Params]) -> Result<()> {
-        for (storage, place) in storages(params).zip(&Layout::of(params).places) {
-            let from = place.address_in(&mut self.copy)?;
-            storage.inplace_op1(&CopyIn { from, count: storage.elem_count() })?;
+    fn fill(&self, params: &[&Params]) -> Result<()> {
+        let Some(copy) = &self.copy else { bail!("there is no copy in main memory") };
+        let begin = copy.as_ptr().map_err(Error::wrap)?;
+        let mut at = 0;
+        for storage in params.iter().flat_map(|params| params.storages()) {
+            let count = storage.elem_count();
+            let bytes = count * storage.dtype().size_in_bytes();
+            if at + bytes > copy.len() {
+                bail!("the weights have grown since they were copied");
+            }
+            // SAFETY: inside the copy, which has the same weights in the same order.
+            storage.inplace_op1(&CopyIn { from: unsafe { begin.add(at) }, count })?;
+            at += bytes;
         }
         Ok(())
-    }
-}
-
-fn storages<'a>(params: &'a [&Params]) -> impl Iterator<Item = &'a Tensor> {
-    params.iter().flat_map(|params| params.storages())
-}
-
-/// Bytes of a piece of the copy, unless a single weight has more.
-const PIECE_BYTES: usize = 32 << 20;
-
-/// Where each weight lies in the copy, in the order of the weights: the same whenever it is asked.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Layout {
-    /// Bytes of the pieces.
-    pieces: Vec<usize>,
-    places: Vec<InCopy>,
-}
-
-/// Some bytes of a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct InCopy {
-    piece: usize,
-    offset: usize,
-    bytes: usize,
-}
-
-impl Layout {
-    fn of(params: &[&Params]) -> Self {
-        Self::of_sizes(storages(params).map(|storage| storage.elem_count() * storage.dtype().size_in_bytes()))
-    }
-
-    fn of_sizes(sizes: impl Iterator<Item = usize>) -> Self {
-        let mut layout = Self::default();
-        for bytes in sizes {
-            let has_room = layout.pieces.last().is_some_and(|used| used + bytes <= PIECE_BYTES);
-            if !has_room {
-                layout.pieces.push(0);
-            }
-            let piece = layout.pieces.len() - 1;
-            let used = &mut layout.pieces[piece];
-            layout.places.push(InCopy { piece, offset: *used, bytes });
-            *used += bytes;
-        }
-        layout
-    }
-}
-
-impl InCopy {
-    /// The address of its first byte.
-    fn address_in(self, copy: &mut [PinnedHostSlice<u8>]) -> Result<*mut u8> {
-        match copy.get_mut(self.piece) {
-            Some(piece) if self.offset + self.bytes <= piece.len() => {
-                let begin = piece.as_mut_ptr().map_err(Error::wrap)?;
-                // SAFETY: inside the piece, as was just checked.
-                Ok(unsafe { begin.add(self.offset) })
-            }
-            _ => bail!("the weights have grown since they were copied"),
-        }
     }
 }
 
@@ -195,11 +148,11 @@ impl InplaceOp1 for CopyOut {
         "copy-out"
     }
 
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Strides) -> Result<()> {
+    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
         bail!("weights leave graphics cards only")
     }
 
-    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Strides) -> Result<()> {
+    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Layout) -> Result<()> {
         fn copy<T>(from: &CudaSlice<T>, to: *mut u8, bytes: usize, stream: &Arc<CudaStream>) -> Result<()> {
             if from.num_bytes() != bytes {
                 bail!("a weight has {} bytes on the card, expected {bytes}", from.num_bytes());
@@ -219,11 +172,11 @@ impl InplaceOp1 for Free {
         "free"
     }
 
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Strides) -> Result<()> {
+    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
         bail!("weights leave graphics cards only")
     }
 
-    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Strides) -> Result<()> {
+    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Layout) -> Result<()> {
         fn replace<T: DeviceRepr>(slice: &mut CudaSlice<T>, stream: &Arc<CudaStream>) -> Result<()> {
             // SAFETY: never read: the tensor is away.
             *slice = unsafe { stream.alloc::<T>(1) }.map_err(Error::wrap)?;
@@ -239,11 +192,11 @@ impl InplaceOp1 for CopyIn {
         "copy-in"
     }
 
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Strides) -> Result<()> {
+    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
         bail!("weights come to graphics cards only")
     }
 
-    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Strides) -> Result<()> {
+    fn cuda_fwd(&self, storage: &mut CudaStorage, _: &Layout) -> Result<()> {
         fn fill<T: DeviceRepr>(
             slice: &mut CudaSlice<T>,
             from: *const u8,
@@ -272,21 +225,5 @@ pub(crate) fn card_of(device: &Device, dtype: DType) -> Option<&CudaDevice> {
     match device {
         Device::Cuda(card) if super::serves(device, dtype) => Some(card),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_lie_behind_one_another_in_pieces_that_hold_them() {
-        const MIB: usize = 1 << 20;
-        let sizes = [10 * MIB, 20 * MIB, 3 * MIB, 100 * MIB, 1, 31 * MIB];
-        let layout = Layout::of_sizes(sizes.into_iter());
-        assert_eq!(layout.pieces, [30 * MIB, 3 * MIB, 100 * MIB, 31 * MIB + 1]);
-        let places: Vec<_> = layout.places.iter().map(|place| (place.piece, place.offset)).collect();
-        assert_eq!(places, [(0, 0), (0, 10 * MIB), (1, 0), (2, 0), (3, 0), (3, 1)]);
-        assert!(layout.places.iter().zip(sizes).all(|(place, bytes)| place.bytes == bytes));
     }
 }
