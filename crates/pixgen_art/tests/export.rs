@@ -6,7 +6,7 @@ mod common;
 use std::io::Cursor;
 use std::path::Path;
 
-use common::{knight, tiles::bricks};
+use common::{animations::gif_frames, knight, tiles::bricks};
 use image::{AnimationDecoder, Rgba, RgbaImage, imageops};
 use pixgen_api::{Anchor, PlayDirection, SheetTag, SpriteSheet};
 use pixgen_art::export::{ExportError, ExportOptions, SheetFormat, export};
@@ -207,22 +207,6 @@ fn what_tiled_cannot_cut_is_refused() {
     let mut moved = packed(Layout::Strip);
     moved.data.frames[2].rect_px.x += 1;
     refused(&moved, "expected (74, 2)");
-}
-
-/// Every frame as it stands on the screen, with its delay, by a crate that does nothing but dispose of GIF frames.
-fn gif_frames(bytes: &[u8]) -> (Vec<(RgbaImage, u16)>, gif::Repeat) {
-    let mut options = gif::DecodeOptions::new();
-    options.set_color_output(gif::ColorOutput::Indexed);
-    let mut decoder = options.read_info(bytes).unwrap();
-    let mut screen = gif_dispose::Screen::new_decoder(&decoder);
-    let mut frames = Vec::new();
-    while let Some(frame) = decoder.read_next_frame().unwrap() {
-        screen.blit_frame(frame).unwrap();
-        let (pixels, width, height) = screen.pixels_rgba().to_contiguous_buf();
-        let pixels = pixels.iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b, pixel.a]).collect();
-        frames.push((RgbaImage::from_raw(width as u32, height as u32, pixels).unwrap(), frame.delay));
-    }
-    (frames, decoder.repeat())
 }
 
 #[test]
