@@ -4,7 +4,7 @@
 //!
 //! FOLDER holds sprites (PNG, searched through; `assets/` without it). `--every N` runs the presets on each Nth picture, of
 //! whatever kind: first as they are, then on the result at scale 1. `--presets-only` leaves out how sprites pass through, which takes longest.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::panic, missing_docs)]
 
 #[path = "common/pngs.rs"]
 mod pngs;
@@ -66,7 +66,7 @@ fn main() {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return counts };
-            counts.add(check(path, index % every == 0, !is_presets_only));
+            counts.add(check(path, index.is_multiple_of(every), !is_presets_only));
             if index % 500 == 499 {
                 eprintln!("{} of {} pictures", index + 1, paths.len());
             }
