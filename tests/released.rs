@@ -132,6 +132,51 @@ fn an_exported_sheet_loads_with_its_frames_and_tags() {
     }
 }
 
+/// `dgx-pixels` wrote them: its own tests compare what it writes with the same files.
+#[test]
+fn sheets_of_the_command_line_load_as_they_are() {
+    let sheets = [
+        (
+            "fantasy-knight-character",
+            include_str!("../crates/pixgen_cli/tests/snapshots/fantasy-knight-character.sheet.ron"),
+            UVec2::new(128, 32),
+            Some("idle"),
+        ),
+        (
+            "stone-dungeon-floor",
+            include_str!("../crates/pixgen_cli/tests/snapshots/stone-dungeon-floor.sheet.ron"),
+            UVec2::new(128, 64),
+            None,
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, size, tag) in sheets {
+        write(folder.path(), &format!("assets/{name}.sheet.ron"), text);
+        let picture = image::RgbaImage::from_fn(size.x, size.y, |x, y| image::Rgba([x as u8, y as u8, 7, 255]));
+        picture.save(folder.path().join(format!("assets/{name}.png"))).unwrap();
+        let mut app = game(folder.path());
+        let handle = load::<SpriteSheet>(&mut app, &format!("{name}.sheet.ron")).unwrap();
+        let loaded = app.world().resource::<Assets<SpriteSheet>>().get(&handle).unwrap().clone();
+        let cells = (size / 32).element_product();
+        assert_eq!((loaded.cell_px, loaded.cells), (UVec2::splat(32), cells), "{name}");
+        let image = app.world().resource::<Assets<Image>>().get(&loaded.image).unwrap();
+        assert_eq!((image.size(), image.data.as_deref()), (size, Some(picture.as_raw().as_slice())), "{name}");
+        let layout = app.world().resource::<Assets<TextureAtlasLayout>>().get(&loaded.layout).unwrap();
+        let expected: Vec<URect> = (0..cells)
+            .map(|cell| {
+                let corner = UVec2::new(cell % 4, cell / 4) * 32;
+                URect::from_corners(corner, corner + 32)
+            })
+            .collect();
+        assert_eq!((layout.size, &layout.textures), (size, &expected), "{name}");
+        let frames = loaded.frames.unwrap();
+        if let Some(tag) = tag {
+            assert_eq!(frames.tag(tag).unwrap().order(), [0, 1, 2, 3]);
+            assert!(frames.frames.iter().all(|frame| frame.duration_ms == 150 && frame.pivot_px == [16.0, 31.0]));
+        }
+    }
+}
+
 /// Only without the generator: with it, a missing sprite of `gen://` is a placeholder.
 #[cfg(not(feature = "generate"))]
 #[test]

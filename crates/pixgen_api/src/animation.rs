@@ -22,11 +22,21 @@ pub struct Animation {
     /// How far the frames may differ, 0 (not at all) to 1 (as far as pictures of different seeds): the part of the
     /// noise's variance that is a frame's own. `None` lets the motion decide.
     pub variation: Option<f32>,
+    /// Whether what changes by a shade from frame to frame, without moving, is kept as it was: models paint every frame
+    /// anew, and what stands still would shimmer. Blinking eyes and sparkles change more and stay.
+    // A recipe that says nothing new is the same recipe: what is drawn for it is not stale.
+    #[serde(skip_serializing_if = "is_true")]
+    pub calm: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Default for Animation {
     fn default() -> Self {
-        Self { frames: 4, motion: Motion::default(), frame_ms: 150, variation: None }
+        Self { frames: 4, motion: Motion::default(), frame_ms: 150, variation: None, calm: true }
     }
 }
 
@@ -110,6 +120,14 @@ mod tests {
     fn motions_are_read_from_words() {
         assert_eq!(" Walk".parse(), Ok(Motion::Walk));
         assert_eq!("casting a spell".parse(), Ok(Motion::Text("casting a spell".to_owned())));
+    }
+
+    #[test]
+    fn recipes_from_before_calm_mean_the_same_and_are_written_the_same() {
+        let read: Animation = ron::from_str("(frames: 6)").unwrap();
+        assert!(read.calm && !ron::to_string(&read).unwrap().contains("calm"));
+        let restless = Animation { calm: false, ..read };
+        assert_eq!(ron::from_str::<Animation>(&ron::to_string(&restless).unwrap()).unwrap(), restless);
     }
 
     #[test]

@@ -161,8 +161,8 @@ fn background_mask(image: &RgbaImage, options: &BackgroundOptions) -> Option<Vec
     if options.holes {
         field.add_holes(&mut mask, &field.fitting(&surface, 0.8 * tolerance));
     }
-    // A picture that is background everywhere shows no sprite to cut out.
-    mask.contains(&false).then_some(mask)
+    // A picture that is background wherever it is drawn, as a frame around nothing, shows no sprite to cut out.
+    mask.iter().zip(&field.is_drawn).any(|(is_background, is_drawn)| *is_drawn && !is_background).then_some(mask)
 }
 
 /// The image as points in OKLab.
@@ -472,6 +472,12 @@ mod tests {
 
     #[test]
     fn a_picture_of_nothing_stays() {
+        // A frame around nothing: what its border shows is all there is.
+        let frame = RgbaImage::from_fn(8, 8, |x, y| match (x, y) {
+            (2..6, 2..6) => Rgba([0; 4]),
+            _ => Rgba([120, 70, 30, 255]),
+        });
+        assert_eq!(remove_background(&frame, &BackgroundOptions::default()), frame);
         let wall = RgbaImage::from_pixel(12, 9, Rgba([40, 90, 200, 255]));
         assert_eq!(remove_background(&wall, &BackgroundOptions::default()), wall);
     }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::Random;
+use common::any::config;
 use image::{Rgba, RgbaImage};
 use pixgen_api::{
     Anchor, Background, Dither, Downscale, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
@@ -86,12 +87,8 @@ fn picture(random: &mut Random) -> RgbaImage {
     })
 }
 
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(1500)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config(1500))]
 
     #[test]
     fn promises_hold_for_any_options(seed in any::<u64>()) {

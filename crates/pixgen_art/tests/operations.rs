@@ -11,7 +11,7 @@ use image::{Rgba, RgbaImage};
 use pixgen_api::{
     Anchor, Background, Dither, HexColor, OutlineEdit, OutlineSide, PaletteSource, PixelArt, Scale, Symmetry,
 };
-use pixgen_art::alpha::{OPAQUE_FROM, binary_alpha};
+use pixgen_art::alpha::{OPAQUE_FROM, binary_alpha, opaque, remove_specks};
 use pixgen_art::background::{BackgroundOptions, despill, remove_background};
 use pixgen_art::clean::{edit_outline, smooth_jaggies, symmetric};
 use pixgen_art::dither::dither;
@@ -126,6 +126,16 @@ fn backgrounds() {
     golden::check("background/shaded_before", &shaded);
     golden::check("background/shaded", &cut);
     golden::check("background/shaded_despilled", &despill(&shaded, &cut));
+    let noisy = |x: u32, y: u32| {
+        let grain = Random(u64::from(64 * y + x)).below(17) as u8;
+        [150 + grain, 120 + grain, 90 + grain]
+    };
+    let noisy = on_background(&sprite("slime"), noisy);
+    golden::check("background/noisy_before", &noisy);
+    golden::check(
+        "background/noisy_despilled",
+        &despill(&noisy, &remove_background(&noisy, &BackgroundOptions::default())),
+    );
     let green = on_background(&sprite("potion"), |_, _| [0, 220, 60]);
     let key = BackgroundOptions { key: Some([0, 220, 60]), ..BackgroundOptions::default() };
     let cut = remove_background(&green, &key);
@@ -157,6 +167,31 @@ fn backgrounds() {
         let cut = remove_background(&before_wall, &BackgroundOptions { holes, ..BackgroundOptions::default() });
         golden::check(name, &despill(&before_wall, &cut));
     }
+}
+
+#[test]
+fn alpha() {
+    // As it is painted: soft rims, dots beside the figure, and colours under what is transparent.
+    let mut soft = resize(&sprite("potion"), 24, 24, FilterType::CatmullRom);
+    let mut random = Random(3);
+    for pixel in soft.pixels_mut().filter(|pixel| pixel.0[3] == 0) {
+        pixel.0 = [90, 160, 40, random.below(60) as u8];
+    }
+    for (x, y) in [(1, 2), (2, 3), (21, 4), (3, 19)] {
+        soft.put_pixel(x, y, Rgba([200, 210, 220, 240]));
+    }
+    golden::check("alpha/soft_before", &soft);
+    let binary = binary_alpha(&soft, OPAQUE_FROM);
+    golden::check("alpha/binary", &binary);
+    golden::check("alpha/specks_1", &remove_specks(&binary, 1));
+    golden::check("alpha/specks_2", &remove_specks(&binary, 2));
+    // A floor with holes takes the colours around them.
+    let mut floor = common::tiles::cobbles(24, 12, true, &mut Random(6));
+    for (x, y) in [(3, 3), (4, 3), (4, 4), (15, 9), (16, 9), (20, 18)] {
+        floor.put_pixel(x, y, Rgba([255, 0, 255, 0]));
+    }
+    golden::check("alpha/holes_before", &floor);
+    golden::check("alpha/opaque", &opaque(&floor));
 }
 
 #[test]
@@ -229,6 +264,9 @@ fn palettes() {
         golden::check(&format!("palette/ogre_{file}_ramps"), &palette.apply_in_order(&ogre)[0]);
     }
     let knight = sprite("knight");
+    let painted = with_noise(&sprite("ogre"), 8, &mut Random(2));
+    golden::check("palette/automatic_before", &painted);
+    golden::check("palette/automatic", &Palette::automatic([&painted], 32).apply(&painted));
     golden::check("palette/reduced_6", &Palette::reduced(&knight, 6).apply(&knight));
     // A knight of another order: every shade keeps its lightness and gets another hue.
     let own = Palette::of(&knight);

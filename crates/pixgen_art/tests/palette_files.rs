@@ -1,5 +1,5 @@
 //! Palette files: written, read again, and explained when they are broken.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -57,6 +57,34 @@ fn a_broken_line_is_named_with_what_was_expected() {
     check(Format::Ase, "ASEX", &["byte 0", "ASEF"]);
     check(Format::Riff, "RIFF\0\0\0\0WAVE", &["WAVE", "PAL "]);
     check(Format::Png, "no picture", &["PNG"]);
+}
+
+#[test]
+fn a_broken_byte_is_named_with_its_place_in_the_file() {
+    let colors = Classic::find("pico-8").unwrap().colors();
+    let check = |format: Format, at: usize, bytes: &[u8], offset: usize, found: &str| {
+        let mut file = format.write(&colors).unwrap();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        match format.parse(&file).unwrap_err() {
+            PaletteError::Byte { offset: at, found: what, .. } => {
+                assert!(at == offset && what.contains(found), "{format:?}: byte {at}, {what}");
+            }
+            error => panic!("{format:?}: {error}"),
+        }
+    };
+    check(Format::Riff, 0, b"X", 0, "88");
+    check(Format::Riff, 8, b"WAVE", 8, "WAVE");
+    check(Format::Riff, 22, &5000u16.to_le_bytes(), 22, "5000 colours");
+    check(Format::Riff, 22, &17u16.to_le_bytes(), 88, "the end of the file");
+    check(Format::Act, 768, &300u16.to_be_bytes(), 768, "300 colours");
+    // The second block of Adobe's swatches begins at byte 12 + 40; type, length and name come before its model.
+    check(Format::Ase, 52 + 22, b"CMYK", 52 + 22, "CMYK");
+    check(Format::Ase, 52 + 6, &99u16.to_be_bytes(), 52 + 8, "the end of the file");
+    check(Format::Aseprite, 4, &[1, 2], 4, "0201");
+    check(Format::Aseprite, 132, &[3, 4], 132, "0403");
+    check(Format::Aseprite, 144, &5u32.to_le_bytes(), 144, "a chunk of 5 bytes");
+    check(Format::Aseprite, 158, &70_000u32.to_le_bytes(), 158, "the last index 70000");
+    check(Format::Aseprite, 158, &16u32.to_le_bytes(), 170 + 16 * 6, "the end of the file");
 }
 
 #[test]

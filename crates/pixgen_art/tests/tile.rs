@@ -53,6 +53,12 @@ fn seams_of_drawn_tiles_are_mended() {
 }
 
 #[test]
+fn nine_of_a_tile_look_as_they_did() {
+    golden::check("tile/preview_cobbles", &preview_3x3(&cobbles(24, 14, true, &mut Random(4))).unwrap());
+    golden::check("tile/preview_bricks", &preview_3x3(&bricks(16, 16, (0, 0))).unwrap());
+}
+
+#[test]
 fn most_seams_of_cut_textures_are_mended_and_the_others_stay() {
     let (mut seen, mut mended) = (0, 0);
     for seed in 0..200 {

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{alphas, colors, names, paths, picture, run, stderr, stdout, words};
+use common::{alphas, assert_snapshot, colors, names, paths, picture, run, stderr, stdout, words};
 use image::{RgbaImage, imageops};
 use pixgen_api::SpriteSheet;
 use pixgen_art::Metrics;
@@ -45,7 +45,7 @@ fn the_line_of_the_design_draws_a_breathing_knight() {
     line.extend(["--seed", "1"]);
     let output = run(folder.path(), &line);
     assert!(output.status.success(), "{}", stderr(&output));
-    let files = ["png", "ron", "json", "gif"].map(|extension| format!("fantasy-knight-character.{extension}"));
+    let files = ["png", "sheet.ron", "json", "gif"].map(|extension| format!("fantasy-knight-character.{extension}"));
     let printed: Vec<_> = stdout(&output).lines().map(|line| Path::new(line).to_owned()).collect();
     assert_eq!(printed, files.clone().map(|file| Path::new("./assets/characters/knight/").join(file)));
     let out = folder.path().join("assets/characters/knight");
@@ -72,7 +72,10 @@ fn the_line_of_the_design_draws_a_breathing_knight() {
     let said = format!("flicker {:.3} (calm up to 0.05), loop {:.2}", motion.flicker, motion.loop_ratio);
     assert!(stderr(&output).contains(&said) && !stderr(&output).contains("warning"), "{}", stderr(&output));
 
-    let data: SpriteSheet = ron::from_str(&std::fs::read_to_string(out.join(&files[1])).unwrap()).unwrap();
+    let text = std::fs::read_to_string(out.join(&files[1])).unwrap();
+    // The plugin's test `released` loads this file.
+    assert_snapshot(&files[1], &text);
+    let data: SpriteSheet = ron::from_str(&text).unwrap();
     assert_eq!((data.validate(), data.frames.len(), data.image.as_str()), (Ok(()), 4, files[0].as_str()));
     let tag = data.tag("idle").unwrap();
     assert_eq!((tag.first, tag.last, data.frames[0].duration_ms), (0, 3, 150));
@@ -110,7 +113,7 @@ fn other_motions_and_numbers_of_frames() {
         let written = paths(folder.path(), &line);
         assert_eq!(picture(&folder.path().join(&written[0])).dimensions(), (16 * frames, 16), "{motion}");
     }
-    let sheet = std::fs::read_to_string(folder.path().join("output/a-green-slime-3.ron")).unwrap();
+    let sheet = std::fs::read_to_string(folder.path().join("output/a-green-slime-3.sheet.ron")).unwrap();
     assert!(sheet.contains("jumping up and down"), "{sheet}");
     let wrong = run(folder.path(), &[&base[..], &["--frames=1"]].concat());
     assert!(stderr(&wrong).contains("animation.frames is 1, expected 2 to 16"), "{}", stderr(&wrong));

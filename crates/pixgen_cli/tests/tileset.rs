@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{alphas, colors, names, paths, picture, run, stderr, stdout, words};
+use common::{alphas, assert_snapshot, colors, names, paths, picture, run, stderr, stdout, words};
 use image::{RgbaImage, imageops};
 use pixgen_api::SpriteSheet;
 use pixgen_art::tile::{SEAMLESS_Z, check_pairs};
@@ -35,7 +35,7 @@ fn the_line_of_the_design_as_it_is_written() {
     let output = run(folder.path(), &line.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(output.status.success(), "{}", stderr(&output));
     let stem = "output/stone-dungeon-floor";
-    assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.ron\n{stem}.tsx\n"));
+    assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.sheet.ron\n{stem}.tsx\n"));
     assert!(stderr(&output).contains("64 pairs on both axes"), "{}", stderr(&output));
     let packed = picture(&folder.path().join(format!("{stem}.png")));
     assert_eq!((packed.dimensions(), alphas(&packed)), ((128, 64), BTreeSet::from([255])));
@@ -51,7 +51,7 @@ fn the_line_of_the_design_draws_eight_tiles_that_all_fit() {
     let output = run(folder.path(), &line);
     assert!(output.status.success(), "{}", stderr(&output));
     let stem = "output/stone-dungeon-floor";
-    assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.ron\n{stem}.tsx\n"));
+    assert_eq!(stdout(&output), format!("{stem}.png\n{stem}.sheet.ron\n{stem}.tsx\n"));
     assert!(
         stderr(&output).contains("64 pairs on both axes: the steepest seam has a z-score of"),
         "{}",
@@ -82,8 +82,10 @@ fn the_line_of_the_design_draws_eight_tiles_that_all_fit() {
     let mean = tiles[1..].iter().map(differing).sum::<usize>() / 7;
     assert!(mean > 26 * 26 / 4, "{mean} pixels differ");
 
-    let sheet: SpriteSheet =
-        ron::from_str(&std::fs::read_to_string(folder.path().join(format!("{stem}.ron"))).unwrap()).unwrap();
+    let text = std::fs::read_to_string(folder.path().join(format!("{stem}.sheet.ron"))).unwrap();
+    // The plugin's test `released` loads this file.
+    assert_snapshot("stone-dungeon-floor.sheet.ron", &text);
+    let sheet: SpriteSheet = ron::from_str(&text).unwrap();
     assert_eq!((sheet.validate(), sheet.frames.len()), (Ok(()), 8));
     assert_eq!((sheet.image.as_str(), sheet.size_px), ("stone-dungeon-floor.png", [128, 64]));
     let png = std::fs::read(folder.path().join(format!("{stem}.png"))).unwrap();
@@ -100,7 +102,7 @@ fn layouts_and_the_random_floor() {
     let base = ["generate-tileset", "--prompt=grass", "--steps=2", "--variations=3", "--seed=4"];
     let draw = |more: &[&str]| paths(folder.path(), &base.iter().chain(more).copied().collect::<Vec<_>>());
     let strip = draw(&["--size=16", "--layout=strip", "--output=strip", "--floor=10"]);
-    assert_eq!(names(&folder.path().join("strip")), ["grass-floor.png", "grass.png", "grass.ron", "grass.tsx"]);
+    assert_eq!(names(&folder.path().join("strip")), ["grass-floor.png", "grass.png", "grass.sheet.ron", "grass.tsx"]);
     assert_eq!(picture(&folder.path().join("strip/grass.png")).dimensions(), (48, 16));
     assert_eq!(strip.len(), 4);
     let tiles = tiles(&folder.path().join("strip/grass.tsx"));

@@ -27,7 +27,10 @@ pub(crate) fn finish(frames: &[RgbaImage], plan: &Plan, paints_alpha: bool) -> R
     let anchor = options.anchor.unwrap_or(Anchor::Keep);
     let mut sprites = match frames.len() {
         0 | 1 => Pipeline::new(&options)?.run_jointly(frames)?.images,
-        _ => animated(frames, options, anchor)?,
+        _ => {
+            let is_calm = plan.request.animation.as_ref().is_none_or(|animation| animation.calm);
+            animated(frames, options, anchor, is_calm)?
+        }
     };
     let background_stays = wants_cut && sprites.iter().any(is_opaque);
     for sprite in &mut sprites {
@@ -38,10 +41,18 @@ pub(crate) fn finish(frames: &[RgbaImage], plan: &Plan, paints_alpha: bool) -> R
 }
 
 /// The frames of an animation: calmed while they have their own colours, and once more in those of their palette, which
-/// may move two shades that were one apart.
-fn animated(frames: &[RgbaImage], options: PixelArt, anchor: Anchor) -> Result<Vec<RgbaImage>, EngineError> {
+/// may move two shades that were one apart. Without `is_calm` every frame is as it was painted.
+fn animated(
+    frames: &[RgbaImage],
+    options: PixelArt,
+    anchor: Anchor,
+    is_calm: bool,
+) -> Result<Vec<RgbaImage>, EngineError> {
     // Each frame alone would jump.
     let options = PixelArt { anchor: Some(Anchor::Keep), ..options };
+    if !is_calm {
+        return Ok(anchored_alike(&Pipeline::new(&options)?.run_jointly(frames)?.images, anchor));
+    }
     let uncoloured = PixelArt {
         palette: PaletteSource::Own,
         colors: None,
@@ -141,6 +152,32 @@ mod tests {
         let alike = anchored_alike(&tall, Anchor::Feet);
         assert_eq!(alike.iter().map(feet).collect::<Vec<_>>(), [Some((16, 16)), Some((15, 16))]);
         assert_eq!(anchored_alike(&tall, Anchor::Keep), tall);
+    }
+
+    #[test]
+    fn a_blink_survives_the_whole_way_and_shimmer_only_where_it_is_wanted() {
+        // A face in which every frame paints the skin a little otherwise; in the third the eyes are shut.
+        let frame = |index: u32| {
+            RgbaImage::from_fn(16, 16, |x, y| match (x, y) {
+                (0..3 | 13.., _) | (_, 0..3 | 14..) => Rgba([0; 4]),
+                (6 | 10, 6) if index != 2 => Rgba([24, 20, 44, 255]),
+                (5..12, 9) => Rgba([140, 60, 60, 255]),
+                _ => Rgba([222 + ((x + y * 3 + index) % 4) as u8 * 3, 170, 130, 255]),
+            })
+        };
+        let frames: Vec<_> = (0..4).map(frame).collect();
+        let options = PixelArt { scale: Scale::Factor(1.0), colors: Some(6), ..PixelArt::for_generation() };
+        let drawn = |is_calm: bool| animated(&frames, options.clone(), Anchor::Keep, is_calm).unwrap();
+        let flicker = |frames: &[RgbaImage]| pixgen_art::sheet::Motion::of(frames).unwrap().flicker;
+        let calm = drawn(true);
+        let is_eye = |frame: &RgbaImage, x: u32| frame.get_pixel(x, 6).0[0] < 100;
+        for (index, frame) in calm.iter().enumerate() {
+            assert!([6, 10].iter().all(|x| is_eye(frame, *x) == (index != 2)), "frame {index}");
+        }
+        let body = |frame: &RgbaImage| imageops::crop_imm(frame, 0, 7, 16, 9).to_image();
+        assert!(calm.iter().all(|frame| body(frame) == body(&calm[0])), "the skin is still");
+        let restless = drawn(false);
+        assert!(flicker(&restless) > 0.2, "{}", flicker(&restless));
     }
 
     #[test]

@@ -15,8 +15,9 @@
 
 use std::f32::consts::{PI, TAU};
 
+#[cfg(feature = "bench")]
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageReader, Rgba, RgbaImage};
+use image::{Rgba, RgbaImage};
 
 /// SplitMix64 (Steele et al. 2014).
 pub struct Random(pub u64);
@@ -323,9 +324,16 @@ fn taps(
         .collect()
 }
 
+/// Nothing is written as JPEG where the crate is built without its feature `bench`, as in the tests.
+#[cfg(not(feature = "bench"))]
+fn through_jpeg(picture: &RgbaImage, _quality: u8, _halved: bool) -> RgbaImage {
+    picture.clone()
+}
+
 /// The picture after JPEG; `halved` averages chroma over 2×2 pixels first, as 4:2:0 does.
+#[cfg(feature = "bench")]
 fn through_jpeg(picture: &RgbaImage, quality: u8, halved: bool) -> RgbaImage {
-    let mut rgb = DynamicImage::ImageRgba8(picture.clone()).to_rgb8();
+    let mut rgb = image::DynamicImage::ImageRgba8(picture.clone()).to_rgb8();
     if halved {
         let source = rgb.clone();
         for (x, y, pixel) in rgb.enumerate_pixels_mut() {
@@ -344,6 +352,6 @@ fn through_jpeg(picture: &RgbaImage, quality: u8, halved: bool) -> RgbaImage {
     }
     let mut bytes = Vec::new();
     rgb.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).unwrap();
-    let reader = ImageReader::with_format(std::io::Cursor::new(bytes), image::ImageFormat::Jpeg);
+    let reader = image::ImageReader::with_format(std::io::Cursor::new(bytes), image::ImageFormat::Jpeg);
     reader.decode().unwrap().to_rgba8()
 }

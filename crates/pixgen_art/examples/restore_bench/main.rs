@@ -9,6 +9,7 @@
 //! with `--python` beside the other tools. `--sdxl` draws pictures as of SDXL and what the pipeline makes of them (see `sdxl_like.rs`).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, missing_docs, unreachable_pub)]
 
+mod cases;
 mod degrade;
 #[path = "../common/large_task.rs"]
 mod large_task;
@@ -21,7 +22,8 @@ mod sdxl_like;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use degrade::{Case, Random, degrade};
+use cases::cases;
+use degrade::{Case, Random};
 use image::{RgbaImage, imageops};
 use large_task::large_task;
 use pixgen_art::background::{BackgroundOptions, despill, remove_background};
@@ -71,32 +73,6 @@ fn options() -> Options {
         }
     }
     options
-}
-
-/// The cases of a seed: sprites of 12 to 96 pixels with at least four colours, drawn from the whole folder.
-fn cases(options: &Options) -> Vec<Case> {
-    let mut paths = Vec::new();
-    pngs(&options.folder, &mut paths);
-    let mut random = Random(options.seed.wrapping_mul(0x5DEE_CE66_D1CE_4E5B));
-    let mut cases = Vec::new();
-    let mut tries = 0;
-    while cases.len() < options.count && tries < 40 * options.count {
-        tries += 1;
-        let path = &paths[random.below(paths.len())];
-        // Whole sheets are in the set too: their size is known without decoding them.
-        let (width, height) = image::image_dimensions(path).unwrap();
-        if width.min(height) < 12 || width.max(height) > 96 {
-            continue;
-        }
-        let sprite = image::open(path).unwrap().to_rgba8();
-        let colors = sprite.pixels().filter(|p| p.0[3] >= 128).map(|p| p.0).collect::<std::collections::HashSet<_>>();
-        if colors.len() < 4 {
-            continue;
-        }
-        let name = path.strip_prefix(&options.folder).unwrap_or(path).display().to_string();
-        cases.push(degrade(&name, &sprite, &mut random));
-    }
-    cases
 }
 
 /// Seconds of processor time of this thread, so that other programs do not count; where Linux's file is missing, those of
@@ -285,7 +261,7 @@ fn main() {
         let task = pixgen_api::PixelArt { holes: true, ..large_task() };
         return sdxl_like::sheet(file, &paths, options.seed, options.count, &task);
     }
-    let cases = cases(&options);
+    let cases = cases(&options.folder, options.seed, options.count);
     println!("{} pictures of {}, seed {}\n", cases.len(), options.folder.display(), options.seed);
     print_head();
     let run = |cut: bool, tool: &dyn Fn(&Case) -> RgbaImage| -> Vec<(Score, f64)> {

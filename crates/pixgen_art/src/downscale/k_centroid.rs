@@ -3,12 +3,14 @@
 //! A cell of painted pixel art shows one colour, or two where an edge runs through it, and noise. So its pixels are
 //! split in two groups by 2-means in OKLab, from the middle of its widest part; a cell without contrast stays one
 //! group. The heavier group wins with the pixel that lies nearest to its mean: a colour of the picture, never a mixture.
-//! [`k_centroid_reference`] says that plainly; [`k_centroid`] does the same on rows of numbers, eight at a time.
+//! [`k_centroid_reference`] says that plainly; [`k_centroid`] does the same on rows of numbers, eight at a time, compiled
+//! for the widest registers that the processor has: the same sums in the same order, whatever these are.
 
 use std::array;
 use std::ops::Range;
 
 use image::{Rgba, RgbaImage};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::Cells;
 use super::pixel as pixel_of;
@@ -31,6 +33,27 @@ const DARKER_BY: f32 = 0.1;
 /// quarter at 1. It keeps outlines that are thinner than a cell.
 #[must_use]
 pub fn k_centroid(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> RgbaImage {
+    Arch::new().dispatch(Dominants { image, cells, outline_bias })
+}
+
+/// [`dominants`], compiled for the widest registers that a processor has.
+struct Dominants<'a> {
+    image: &'a RgbaImage,
+    cells: &'a Cells,
+    outline_bias: f32,
+}
+
+impl WithSimd for Dominants<'_> {
+    type Output = RgbaImage;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> RgbaImage {
+        dominants(self.image, self.cells, self.outline_bias)
+    }
+}
+
+#[inline(always)]
+fn dominants(image: &RgbaImage, cells: &Cells, outline_bias: f32) -> RgbaImage {
     let cells = cells.within(image);
     let (columns, rows) = cells.dimensions();
     let bias = favour(outline_bias);
@@ -66,6 +89,7 @@ struct Band<'a> {
 }
 
 impl<'a> Band<'a> {
+    #[inline(always)]
     fn read(&mut self, image: &'a RgbaImage, range: &Range<u32>) {
         let stride = image.width() as usize * 4;
         let bytes = image.as_raw();
@@ -84,6 +108,7 @@ impl<'a> Band<'a> {
     }
 
     /// The least and the greatest red, green and blue between two columns of bytes.
+    #[inline(always)]
     fn bounds(&self, bytes: Range<usize>) -> ([u8; 3], [u8; 3]) {
         let (mut low, mut high) = ([u8::MAX; 3], [0u8; 3]);
         let columns = self.low[bytes.clone()].as_chunks::<4>().0.iter().zip(self.high[bytes].as_chunks::<4>().0);
@@ -111,6 +136,7 @@ type Sums = [f32; 4];
 
 impl Cell {
     /// Takes the pixels of a cell from its band and returns its alpha.
+    #[inline(always)]
     fn read(&mut self, band: &Band<'_>, range: &Range<u32>) -> u8 {
         let [columns, rows] = [range.len(), band.rows.len()];
         let bytes = 4 * range.start as usize..4 * range.end as usize;
@@ -158,6 +184,7 @@ impl Cell {
     }
 
     /// The colour of the heavier group.
+    #[inline(always)]
     fn dominant(&self, bias: f32) -> Option<[u8; 3]> {
         self.rgba.first()?;
         let (low, high) = self.bounds();
@@ -190,6 +217,7 @@ impl Cell {
     }
 
     /// The least and the greatest of every part.
+    #[inline(always)]
     fn bounds(&self) -> (Lab, Lab) {
         let mut bounds = ([0.0; 3], [0.0; 3]);
         for (part, values) in self.points.parts.iter().enumerate() {
@@ -205,6 +233,7 @@ impl Cell {
     }
 
     /// Sums over the pixels on the far side of a split, or over all of them.
+    #[inline(always)]
     fn sums<const IS_SPLIT: bool>(&self, split: &Split) -> Sums {
         let mut sums = [[0.0f32; LANES]; 4];
         let [l, a, b] = [&self.points.parts[0], &self.points.parts[1], &self.points.parts[2]]
@@ -224,6 +253,7 @@ impl Cell {
     }
 
     /// The colour of the pixel that lies nearest to `center`, of those on one side of a split or of all of them.
+    #[inline(always)]
     fn nearest<const IS_SPLIT: bool>(&self, center: Lab, split: &Split, is_second: bool) -> Option<[u8; 3]> {
         // The least of every lane and where it is; the lanes are compared at the end.
         let (mut least, mut places) = ([f32::INFINITY; LANES], [0u32; LANES]);
@@ -261,6 +291,7 @@ impl Split {
         Self { normal, offset }
     }
 
+    #[inline(always)]
     fn side(&self, point: Lab) -> f32 {
         point[0] * self.normal[0] + point[1] * self.normal[1] + point[2] * self.normal[2]
     }
@@ -336,4 +367,29 @@ pub(super) fn dominant(voters: &[Voter], bias: f32) -> Option<[u8; 3]> {
     };
     let second_wins = outweighs((a, weight(false)), (b, weight(true)), bias);
     nearest(if second_wins { b } else { a }, &|lab| is_second(lab) == second_wins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_registers_change_no_pixel() {
+        let mut state = 5u32;
+        let mut byte = |shift: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> shift) as u8
+        };
+        for alpha in [false, true] {
+            let picture = RgbaImage::from_fn(203, 177, |x, y| {
+                let step = ((x / 9 * 40 + y / 7 * 25) % 200) as u8;
+                let noise = byte(24) % 19;
+                Rgba([step + noise, 220 - step + byte(25) % 9, 90 + noise, if alpha { byte(24) } else { 255 }])
+            });
+            for (factor, bias) in [(8.0, 0.0), (8.0, 0.7), (5.3, 0.0), (3.0, 1.0), (17.5, 0.2)] {
+                let cells = Cells::by_factor(picture.dimensions(), factor);
+                assert_eq!(k_centroid(&picture, &cells, bias), dominants(&picture, &cells, bias), "{factor} {bias}");
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 mod classic;
 pub mod format;
+mod nearest;
 mod ramp;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use image::RgbaImage;
 
 pub use self::classic::Classic;
+use self::nearest::{nearest, nearest_of_each};
 use crate::error::ArtError;
 use crate::oklab::{Lab, LabRow, distance_squared, lab, labs, rgb, rgb_of, weighted_mean};
 
@@ -153,12 +155,30 @@ impl Palette {
         // Its own colours map to themselves without arithmetic, which is what makes this idempotent.
         let mut known: HashMap<u32, [u8; 3], BuildHasherDefault<ColorHasher>> =
             self.colors.iter().map(|rgb| (key(*rgb), *rgb)).collect();
-        let points = crate::oklab::labs(image);
-        let mut mapped = image.clone();
-        for (pixel, point) in mapped.pixels_mut().zip(points).filter(|(pixel, _)| pixel.0[3] > 0) {
+        // The others are looked up once, together.
+        let mut others: Vec<[u8; 3]> = Vec::new();
+        let mut rgba: Vec<u8> = Vec::new();
+        for pixel in image.pixels().filter(|pixel| pixel.0[3] > 0) {
             let own = rgb_of(pixel);
-            let [r, g, b] =
-                *known.entry(key(own)).or_insert_with(|| nearest(&labs, point).map_or(own, |index| self.colors[index]));
+            known.entry(key(own)).or_insert_with(|| {
+                others.push(own);
+                rgba.extend(pixel.0);
+                own
+            });
+        }
+        if self.colors.is_empty() || others.is_empty() {
+            return image.clone();
+        }
+        let mut points = LabRow::default();
+        points.read(&rgba);
+        let points: Vec<Lab> = (0..others.len()).map(|index| points.at(index)).collect();
+        for (own, index) in others.into_iter().zip(nearest_of_each(&labs, &points)) {
+            known.insert(key(own), self.colors[index]);
+        }
+        let mut mapped = image.clone();
+        for pixel in mapped.pixels_mut().filter(|pixel| pixel.0[3] > 0) {
+            let own = rgb_of(pixel);
+            let [r, g, b] = known.get(&key(own)).copied().unwrap_or(own);
             pixel.0 = [r, g, b, pixel.0[3]];
         }
         mapped
@@ -280,12 +300,6 @@ fn joined(mut means: Vec<(Lab, u32)>, threshold: f32) -> Vec<Lab> {
 /// Hue angle in radians; greys, whose angle is noise, get 0.
 fn hue([_, a, b]: Lab) -> f32 {
     if a.hypot(b) < MERGE_DELTA_E { 0.0 } else { b.atan2(a).rem_euclid(std::f32::consts::TAU) }
-}
-
-/// Index of the nearest point, the first of several equally near ones.
-fn nearest(points: &[Lab], to: Lab) -> Option<usize> {
-    let distances = points.iter().map(|point| distance_squared(*point, to));
-    distances.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
 }
 
 /// The distinct colours of all pixels that are not fully transparent, the most used first.
@@ -411,26 +425,27 @@ fn representative<'a>(group: &[&'a Swatch]) -> &'a Swatch {
 /// The colours of `k` clusters by weighted k-means. `swatches` is sorted by use and longer than `k`.
 fn k_means(swatches: &[Swatch], k: usize) -> Vec<[u8; 3]> {
     let mut centers = largest_error_seeds(swatches, k);
+    let points: Vec<Lab> = swatches.iter().map(|swatch| swatch.lab).collect();
     let mut assigned = vec![usize::MAX; swatches.len()];
+    let mut clusters: Vec<Vec<&Swatch>> = vec![Vec::new(); centers.len()];
     for _ in 0..MAX_ROUNDS {
-        let next: Vec<_> = swatches.iter().map(|swatch| nearest(&centers, swatch.lab).unwrap_or(0)).collect();
+        let next = nearest_of_each(&centers, &points);
         if next == assigned {
             break;
         }
         assigned = next;
-        for (index, center) in centers.iter_mut().enumerate() {
-            let members = swatches.iter().zip(&assigned).filter(|(_, cluster)| **cluster == index);
+        clusters.iter_mut().for_each(Vec::clear);
+        for (swatch, cluster) in swatches.iter().zip(&assigned) {
+            clusters[*cluster].push(swatch);
+        }
+        for (center, members) in centers.iter_mut().zip(&clusters) {
             // A cluster that lost all its members keeps its place and may win some back.
-            if let Some(mean) = weighted_mean(members.map(|(swatch, _)| (swatch.lab, swatch.weight()))) {
+            if let Some(mean) = weighted_mean(members.iter().map(|swatch| (swatch.lab, swatch.weight()))) {
                 *center = mean;
             }
         }
     }
-    let clusters = (0..centers.len()).map(|index| {
-        let members = swatches.iter().zip(&assigned).filter(|(_, cluster)| **cluster == index);
-        members.map(|(swatch, _)| swatch).collect::<Vec<_>>()
-    });
-    clusters.filter(|cluster| !cluster.is_empty()).map(|cluster| representative(&cluster).rgb).collect()
+    clusters.iter().filter(|cluster| !cluster.is_empty()).map(|cluster| representative(cluster).rgb).collect()
 }
 
 /// The most used colour, then again and again the colour that the chosen ones serve worst.

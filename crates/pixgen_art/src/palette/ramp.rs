@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use image::RgbaImage;
 
-use super::{Palette, hue, nearest, swatches};
+use super::nearest::nearest;
+use super::{Palette, hue, swatches};
 use crate::oklab::{Lab, distance_squared, lab, rgb_of};
 
 /// Half of the hues that one ramp spans, around its most used colour: artists turn the hue along a ramp.

@@ -1,6 +1,8 @@
 //! Pictures for the tests: drawn by rule and spoiled by a small random generator, so that every run sees the same.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod animations;
+pub mod any;
 pub mod golden;
 pub mod tiles;
 

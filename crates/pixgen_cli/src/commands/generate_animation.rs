@@ -53,12 +53,16 @@ pub(crate) struct Arguments {
     /// How far the frames may differ, 0 to 1 [default: what the motion wants].
     #[arg(long, value_name = "SHARE", help_heading = "Animation")]
     variation: Option<f32>,
+    /// Keep what changes by a shade without moving as it was, so that nothing shimmers [default: true].
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+          value_name = "BOOL", help_heading = "Animation")]
+    calm: Option<bool>,
     /// How many times the GIF is enlarged.
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Output")]
     gif_scale: u32,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
-    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron, PROMPT.json and
+    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.sheet.ron, PROMPT.json and
     /// PROMPT.gif.
     #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
@@ -122,6 +126,7 @@ fn animation(arguments: &Arguments, recipe: Option<Animation>) -> Animation {
         motion: arguments.motion.clone().unwrap_or(base.motion),
         frame_ms: arguments.frame_ms.unwrap_or(base.frame_ms),
         variation: arguments.variation.or(base.variation),
+        calm: arguments.calm.unwrap_or(base.calm),
     }
 }
 
@@ -161,9 +166,9 @@ fn write(
         let named = ExportOptions { name: name.to_owned(), scale: arguments.gif_scale, ..ExportOptions::default() };
         Ok([
             ("png", encode(&packed.image, said)?),
-            ("ron", export(&packed, SheetFormat::Ron, &named)?),
-            ("json", export(&packed, SheetFormat::AsepriteArray, &named)?),
-            ("gif", export(&packed, SheetFormat::Gif, &named)?),
+            (SheetFormat::Ron.extension(), export(&packed, SheetFormat::Ron, &named)?),
+            (SheetFormat::AsepriteArray.extension(), export(&packed, SheetFormat::AsepriteArray, &named)?),
+            (SheetFormat::Gif.extension(), export(&packed, SheetFormat::Gif, &named)?),
         ])
     })
 }

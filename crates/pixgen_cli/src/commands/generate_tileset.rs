@@ -30,7 +30,7 @@ const MAX_VARIATIONS: u32 = 64;
 /// How the tiles lie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum TileLayout {
-    /// A PNG, a .ron and a .tsx for each tile.
+    /// A PNG, a .sheet.ron and a .tsx for each tile.
     Single,
     /// Side by side in one row.
     Strip,
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     tries: u32,
     #[command(flatten)]
     pub(crate) options: DrawOptions,
-    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron and PROMPT.tsx.
+    /// A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.sheet.ron and PROMPT.tsx.
     #[arg(long, short, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Also draw a floor of N×N tiles at random, to see them side by side: PROMPT-floor.png.
@@ -254,7 +254,7 @@ fn write(
             let named = ExportOptions { name: name.to_owned(), ..ExportOptions::default() };
             let ron = export(&packed, SheetFormat::Ron, &named)?;
             let tsx = export(&packed, SheetFormat::Tiled, &named)?;
-            Ok([("png", picture), ("ron", ron), ("tsx", tsx)])
+            Ok([("png", picture), (SheetFormat::Ron.extension(), ron), (SheetFormat::Tiled.extension(), tsx)])
         })?;
         written.extend(files.into_iter().map(|path| (path, size)));
     }

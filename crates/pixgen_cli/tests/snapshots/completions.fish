@@ -126,7 +126,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" 
 x\t'From left to right'
 y\t'From top to bottom'
 both\t'Both ways'"
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l layout -d 'How the tiles lie in the picture' -r -f -a "single\t'A PNG, a .ron and a .tsx for each tile'
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l layout -d 'How the tiles lie in the picture' -r -f -a "single\t'A PNG, a .sheet.ron and a .tsx for each tile'
 strip\t'Side by side in one row'
 grid\t'In rows and columns, as square as it goes'"
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l tries -d 'Drawings of a tile before the best is taken' -r
@@ -189,7 +189,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" 
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l from -d 'Start from this picture instead of noise' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l strength -d 'How much of the picture is drawn anew, 0 to 1 [default: 0.6]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l mask -d 'Draw anew only where this picture is white' -r -F
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -s o -l output -d 'A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron and PROMPT.tsx' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -s o -l output -d 'A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.sheet.ron and PROMPT.tsx' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l floor -d 'Also draw a floor of N×N tiles at random, to see them side by side: PROMPT-floor.png' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-tileset" -l color -d 'Colours in what goes to stderr' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also in files and pipes'
@@ -205,6 +205,8 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l type -d 'What the figure does: idle, walk, attack, or other words [default: idle]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l frame-ms -d 'How long a frame is shown, in milliseconds [default: 150]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l variation -d 'How far the frames may differ, 0 to 1 [default: what the motion wants]' -r
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l calm -d 'Keep what changes by a shade without moving as it was, so that nothing shimmers [default: true]' -r -f -a "true\t''
+false\t''"
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l gif-scale -d 'How many times the GIF is enlarged' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l model -d 'What draws: embedded, a name of `dgx-pixels models list`, a folder in diffusers layout, or a .safetensors checkpoint [default: the embedded model]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l device -d 'Where to draw: auto, cpu, cuda:0, metal:0 [default: auto]' -r
@@ -265,7 +267,7 @@ complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l from -d 'Start from this picture instead of noise' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l strength -d 'How much of the picture is drawn anew, 0 to 1 [default: 0.6]' -r
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l mask -d 'Draw anew only where this picture is white' -r -F
-complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -s o -l output -d 'A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.ron, PROMPT.json and PROMPT.gif' -r -F
+complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -s o -l output -d 'A PNG to write, or a folder [default: ./output/PROMPT.png]. Beside it are PROMPT.sheet.ron, PROMPT.json and PROMPT.gif' -r -F
 complete -c dgx-pixels -n "__fish_dgx_pixels_using_subcommand generate-animation" -l color -d 'Colours in what goes to stderr' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also in files and pipes'
 never\t'Nowhere'"

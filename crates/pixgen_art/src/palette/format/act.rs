@@ -13,7 +13,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
         (usize::from(reader.u16_be("the number of colours")?), usize::from(reader.u16_be("the transparent index")?))
     };
     if count > ENTRIES {
-        return Err(reader.error(format!("{count} colours"), "at most 256 colours"));
+        return Err(reader.error_before(4, format!("{count} colours"), "at most 256 colours"));
     }
     let colors = table.chunks_exact(3).map(|rgb| [rgb[0], rgb[1], rgb[2]]).enumerate().take(count);
     Ok(colors.filter(|(index, _)| *index != transparent).map(|(_, color)| color).collect())

@@ -6,8 +6,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     let mut reader = Reader::new(bytes);
     let magic: [u8; 4] = reader.array("\"ASEF\"")?;
     if &magic != b"ASEF" {
-        return Err(Reader::new(bytes)
-            .error(format!("{magic:?}"), "\"ASEF\" (Adobe Swatch Exchange), or e0 a5 at byte 4 (Aseprite)"));
+        let expected = "\"ASEF\" (Adobe Swatch Exchange), or e0 a5 at byte 4 (Aseprite)";
+        return Err(reader.error_before(4, format!("{magic:?}"), expected));
     }
     reader.u32_be("the version")?;
     let blocks = reader.u32_be("the number of blocks")?;
@@ -15,12 +15,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     for _ in 0..blocks {
         let kind = reader.u16_be("the type of a block")?;
         let length = reader.u32_be("the length of a block")? as usize;
-        let start = reader.offset;
-        let block = reader.take(length, "the rest of the block")?;
+        let mut entry = reader.part(length, "the rest of the block")?;
         if kind != 1 {
             continue;
         }
-        let mut entry = Reader::new(block);
         let name_chars = usize::from(entry.u16_be("the length of a name")?);
         entry.take(2 * name_chars, "a name in UTF-16")?;
         let model: [u8; 4] = entry.array("a colour model")?;
@@ -34,8 +32,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
             b"Gray" => [channel()?; 3],
             other => {
                 let found = format!("the colour model {:?}", String::from_utf8_lossy(other));
-                let error = PaletteError::Byte { offset: start, found, expected: "\"RGB \" or \"Gray\"" };
-                return Err(error);
+                return Err(entry.error_before(4, found, "\"RGB \" or \"Gray\""));
             }
         });
     }

@@ -1,6 +1,6 @@
 //! The palette of an Aseprite file (chunks 0x2019, 0x0004 and 0x0011 of its published format specification).
 
-use super::{MAX_FILE_COLORS, PaletteError, Reader};
+use super::{AT_MOST, MAX_FILE_COLORS, PaletteError, Reader};
 
 const FILE_MAGIC: u16 = 0xA5E0;
 const FRAME_MAGIC: u16 = 0xF1FA;
@@ -26,7 +26,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     reader.u32_le("the file's length")?;
     let magic = reader.u16_le("the magic number a5e0")?;
     if magic != FILE_MAGIC {
-        return Err(reader.error(format!("{magic:04x}"), "the magic number a5e0 (Aseprite)"));
+        return Err(reader.error_before(2, format!("{magic:04x}"), "the magic number a5e0 (Aseprite)"));
     }
     let frames = reader.u16_le("the number of frames")?;
     let header = reader.take(120, "the rest of a header of 128 bytes")?;
@@ -39,7 +39,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
         let length = reader.u32_le("the length of a frame")? as usize;
         let magic = reader.u16_le("the magic number f1fa")?;
         if magic != FRAME_MAGIC {
-            return Err(reader.error(format!("{magic:04x}"), "the magic number f1fa of a frame"));
+            return Err(reader.error_before(2, format!("{magic:04x}"), "the magic number f1fa of a frame"));
         }
         let old_count = u32::from(reader.u16_le("the number of chunks")?);
         reader.take(4, "the duration of a frame")?;
@@ -48,9 +48,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
             let size = reader.u32_le("the length of a chunk")? as usize;
             let kind = reader.u16_le("the type of a chunk")?;
             let Some(rest) = size.checked_sub(6) else {
-                return Err(reader.error(format!("a chunk of {size} bytes"), "at least 6 bytes"));
+                return Err(reader.error_before(6, format!("a chunk of {size} bytes"), "at least 6 bytes"));
             };
-            let mut chunk = Reader::new(reader.take(rest, "the rest of a chunk")?);
+            let mut chunk = reader.part(rest, "the rest of a chunk")?;
             match kind {
                 0x2019 => {
                     has_new = true;
@@ -68,15 +68,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     Ok(colors.into_iter().enumerate().filter(|(index, _)| Some(*index) != transparent).filter_map(|(_, c)| c).collect())
 }
 
-fn put(colors: &mut Vec<Option<[u8; 3]>>, index: usize, color: [u8; 3]) -> Result<(), PaletteError> {
-    if index >= MAX_FILE_COLORS {
-        return Err(PaletteError::TooMany);
-    }
+/// Puts a colour in its place, which is below [`MAX_FILE_COLORS`].
+fn put(colors: &mut Vec<Option<[u8; 3]>>, index: usize, color: [u8; 3]) {
     if colors.len() <= index {
         colors.resize(index + 1, None);
     }
     colors[index] = Some(color);
-    Ok(())
 }
 
 fn new_palette(chunk: &mut Reader<'_>, colors: &mut Vec<Option<[u8; 3]>>) -> Result<(), PaletteError> {
@@ -85,7 +82,7 @@ fn new_palette(chunk: &mut Reader<'_>, colors: &mut Vec<Option<[u8; 3]>>) -> Res
     let last = chunk.u32_le("the last index")? as usize;
     chunk.take(8, "eight bytes of nothing")?;
     if last >= MAX_FILE_COLORS {
-        return Err(PaletteError::TooMany);
+        return Err(chunk.error_before(12, format!("the last index {last}"), AT_MOST));
     }
     for index in first..=last {
         let flags = chunk.u16_le("the flags of a colour")?;
@@ -94,7 +91,7 @@ fn new_palette(chunk: &mut Reader<'_>, colors: &mut Vec<Option<[u8; 3]>>) -> Res
             let length = usize::from(chunk.u16_le("the length of a name")?);
             chunk.take(length, "the name of a colour")?;
         }
-        put(colors, index, [r, g, b])?;
+        put(colors, index, [r, g, b]);
     }
     Ok(())
 }
@@ -112,7 +109,10 @@ fn old_palette(
         for _ in 0..if count == 0 { 256 } else { usize::from(count) } {
             let color: [u8; 3] = chunk.array("three bytes of a colour")?;
             let color = if is_six_bit { color.map(|value| (value & 63) << 2 | (value & 63) >> 4) } else { color };
-            put(colors, index, color)?;
+            if index >= MAX_FILE_COLORS {
+                return Err(chunk.error_before(3, format!("colour number {}", index + 1), AT_MOST));
+            }
+            put(colors, index, color);
             index += 1;
         }
     }

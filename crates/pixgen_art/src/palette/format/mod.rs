@@ -281,15 +281,26 @@ fn decimal_color(text: &str) -> Option<[u8; 3]> {
     Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }
 
-/// Reads a binary file from front to back.
+/// What is expected of a count in a file.
+const AT_MOST: &str = "at most 4096 colours";
+
+/// Reads a binary file, or a part of one, from front to back.
 struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
+    /// Where the part begins in the file.
+    start: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, offset: 0 }
+        Self { bytes, offset: 0, start: 0 }
+    }
+
+    /// The next bytes as a part with a reader of its own, whose errors name their place in the file.
+    fn part(&mut self, count: usize, expected: &'static str) -> Result<Self, PaletteError> {
+        let start = self.start + self.offset;
+        Ok(Self { bytes: self.take(count, expected)?, offset: 0, start })
     }
 
     fn take(&mut self, count: usize, expected: &'static str) -> Result<&'a [u8], PaletteError> {
@@ -329,7 +340,13 @@ impl<'a> Reader<'a> {
         self.offset >= self.bytes.len()
     }
 
+    /// The error for what comes next.
     fn error(&self, found: String, expected: &'static str) -> PaletteError {
-        PaletteError::Byte { offset: self.offset, found, expected }
+        self.error_before(0, found, expected)
+    }
+
+    /// The error for what was read last but `count` bytes.
+    fn error_before(&self, count: usize, found: String, expected: &'static str) -> PaletteError {
+        PaletteError::Byte { offset: self.start + self.offset.saturating_sub(count), found, expected }
     }
 }

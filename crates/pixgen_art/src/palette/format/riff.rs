@@ -1,17 +1,18 @@
 //! Microsoft's `.pal`: a RIFF file of type `PAL ` whose `data` chunk holds version 3, a count and `r g b flags` entries.
 
-use super::{MAX_FILE_COLORS, PaletteError, Reader};
+use super::{AT_MOST, MAX_FILE_COLORS, PaletteError, Reader};
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
     let mut reader = Reader::new(bytes);
     let magic: [u8; 4] = reader.array("\"RIFF\"")?;
     if &magic != b"RIFF" {
-        return Err(Reader::new(bytes).error(format!("{magic:?}"), "\"RIFF\""));
+        return Err(reader.error_before(4, format!("{magic:?}"), "\"RIFF\""));
     }
     reader.u32_le("the file's length")?;
     let kind: [u8; 4] = reader.array("the type \"PAL \"")?;
     if &kind != b"PAL " {
-        return Err(reader.error(format!("the type {:?}", String::from_utf8_lossy(&kind)), "the type \"PAL \""));
+        let found = format!("the type {:?}", String::from_utf8_lossy(&kind));
+        return Err(reader.error_before(4, found, "the type \"PAL \""));
     }
     loop {
         let name: [u8; 4] = reader.array("a chunk \"data\"")?;
@@ -24,7 +25,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<[u8; 3]>, PaletteError> {
         reader.u16_le("the palette's version")?;
         let count = usize::from(reader.u16_le("the number of colours")?);
         if count > MAX_FILE_COLORS {
-            return Err(PaletteError::TooMany);
+            return Err(reader.error_before(2, format!("{count} colours"), AT_MOST));
         }
         return (0..count)
             .map(|_| {
