@@ -3,6 +3,7 @@
 //! - `hot_reload`: a generated sprite arrives in the running world under the same handle
 //! - `recipes`: a `.sprite.ron` is drawn, and drawn again when it is edited
 //! - `recipe_files`: what a recipe may name, and what is written beside it
+//! - `recipe_inputs`: files that recipes name change, are large, or are named by two programs
 //! - `refresh`: bounds, materials, tilemaps and atlases follow an image that has got another size
 //! - `status`: what overlays and inspectors can read
 //! - `bad_input`: every mistake is answered with a sentence, and the game goes on
@@ -19,6 +20,7 @@ mod full_disk;
 mod hot_reload;
 mod log;
 mod recipe_files;
+mod recipe_inputs;
 mod recipes;
 mod refresh;
 mod released;

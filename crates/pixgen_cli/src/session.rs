@@ -8,6 +8,7 @@ use crossbeam_channel::RecvTimeoutError;
 use pixgen_api::{DevicePreference, EventKind, Generated, JobId, ModelRef, Request};
 use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Plan, Preflight};
 
+use crate::config::Places;
 use crate::exit::{Interrupted, OrUsage, usage};
 use crate::interrupt;
 
@@ -47,6 +48,8 @@ impl Session {
         // The command line has no history to keep: the engine works in a folder of its own, and sprites are taken out
         // of it.
         let mut engine = EngineConfig::sdxl(config.device, work.path(), work.path());
+        // The working folder goes; what is known of large files stays.
+        engine.hashes = Places::find()?.hash_cache();
         // There is no game to spare a core for.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         engine.cpu_threads = Some((cores / config.sessions.max(1)).max(1));
