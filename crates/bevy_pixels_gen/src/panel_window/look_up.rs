@@ -195,8 +195,6 @@ mod tests {
         let recover = |file: &Path| recover(file, &RecipeFolders::of_file(file, &[], &[]), &store);
         assert!(recover(&file).unwrap_err().contains("does not say how it was drawn; drop a PNG"));
         std::fs::write(&file, "no picture").unwrap();
-        let store = Store::new(folder.path(), folder.path());
-        let recover = |file: &Path| recover(file, &RecipeFolders::of_file(file, &[], &[]), &store);
         assert!(recover(&file).unwrap_err().contains("plain.png"));
         assert!(read_picture(&file).unwrap_err().contains("choose another picture"));
     }
