@@ -20,7 +20,11 @@ pub(super) fn add_to(_: &PixelsGenPlugin, _: &Roots, _: &mut App) -> Overseer {
 }
 
 impl Overseer {
-    #[expect(clippy::unused_async, reason = "the generator's counterpart waits for files, and can fail")]
+    #[allow(
+        clippy::unused_async,
+        clippy::unnecessary_wraps,
+        reason = "the generator's counterpart waits for files, and can fail"
+    )]
     pub(super) async fn wish(&self, _: &Roots, _: &mut Look, _: &Request) -> Result<Wish, String> {
         Ok(Wish)
     }
