@@ -181,6 +181,33 @@ fn a_path_that_leaves_the_folder() {
     world.success();
 }
 
+/// Bevy itself refuses such paths before anybody hears of them, unless the game allows them: then the panel says it, too.
+#[test]
+fn a_path_that_leaves_the_folder_in_a_game_that_allows_such_paths() {
+    log::begin();
+    let folder = tempfile::tempdir().unwrap();
+    image::RgbaImage::new(4, 4).save(folder.path().join("x.png")).unwrap();
+    let (gen_dir, data_dir) = (folder.path().join("gen"), folder.path().join(".pixgen"));
+    let mut app = App::new();
+    let plugin = bevy_pixels_gen::PixelsGenPlugin { gen_dir, data_dir, ..default() };
+    let assets = AssetPlugin { unapproved_path_mode: bevy::asset::UnapprovedPathMode::Allow, ..default() };
+    app.add_plugins((plugin, MinimalPlugins, assets, ImagePlugin::default()));
+    app.finish();
+    app.cleanup();
+    let handle: Handle<Image> = app.world().resource::<AssetServer>().load("gen://../x.png");
+    let start = std::time::Instant::now();
+    let said = loop {
+        app.update();
+        if let Some(error) = app.world().resource::<GenJobs>().error() {
+            break error.to_owned();
+        }
+        assert!(start.elapsed().as_secs() < 30, "the panel says nothing");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(said.contains("gen://../x.png leaves the folder of generated assets"), "{said}");
+    assert!(app.world().resource::<Assets<Image>>().get(&handle).is_none());
+}
+
 #[test]
 fn a_sprite_that_claims_to_be_huge() {
     let mut world = World::with_fake();

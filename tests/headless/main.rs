@@ -1,8 +1,10 @@
 //! Tests of the plugin that need neither a display nor a GPU.
 //!
 //! - `hot_reload`: a generated sprite arrives in the running world under the same handle
+//! - `real_input`: keys and dropped files reach the panel through Bevy and bevy_egui
 //! - `recipes`: a `.sprite.ron` is drawn, and drawn again when it is edited
 //! - `recipe_files`: what a recipe may name, and what is written beside it
+//! - `recipe_inputs`: files that recipes name change, are large, or are named by two programs
 //! - `refresh`: bounds, materials, tilemaps and atlases follow an image that has got another size
 //! - `status`: what overlays and inspectors can read
 //! - `bad_input`: every mistake is answered with a sentence, and the game goes on
@@ -18,7 +20,9 @@ mod copy_folder;
 mod full_disk;
 mod hot_reload;
 mod log;
+mod real_input;
 mod recipe_files;
+mod recipe_inputs;
 mod recipes;
 mod refresh;
 mod released;

@@ -63,6 +63,21 @@ impl World {
         })
     }
 
+    /// With the fake model, and the folder behind `gen://` among the assets, as it is at first.
+    pub(crate) fn with_gen_in_assets(folder: tempfile::TempDir, step: Duration) -> Self {
+        Self::over_all(
+            folder,
+            "assets/gen",
+            |_| (),
+            |app, folder| {
+                let config =
+                    EngineConfig::sdxl(DevicePreference::Cpu, folder.join(".pixgen"), folder.join("assets/gen"))
+                        .with_loader(FakeBackend::loader(step));
+                app.insert_resource(GenJobs::start(config).unwrap());
+            },
+        )
+    }
+
     /// With the fake model, and recipes in `source`, where nothing can be written.
     pub(crate) fn with_source(folder: tempfile::TempDir, name: &'static str, source: Dir) -> Self {
         let builder = move || -> Box<dyn ErasedAssetReader> { Box::new(MemoryAssetReader { root: source.clone() }) };
@@ -87,12 +102,21 @@ impl World {
         begin: impl FnOnce(&mut App),
         prepare: impl FnOnce(&mut App, &Path),
     ) -> Self {
+        Self::over_all(folder, "gen", begin, prepare)
+    }
+
+    fn over_all(
+        folder: tempfile::TempDir,
+        gen_dir: &str,
+        begin: impl FnOnce(&mut App),
+        prepare: impl FnOnce(&mut App, &Path),
+    ) -> Self {
         crate::log::begin();
         let mut app = App::new();
         begin(&mut app);
         app.add_plugins((
             PixelsGenPlugin {
-                gen_dir: folder.path().join("gen"),
+                gen_dir: folder.path().join(gen_dir),
                 data_dir: folder.path().join(".pixgen"),
                 model_dirs: vec![folder.path().join("models")],
                 device: DevicePreference::Cpu,

@@ -58,6 +58,34 @@ fn a_sprite_of_the_history_goes_into_the_world_or_back_into_the_form() {
 }
 
 #[test]
+fn files_that_a_picture_may_not_name_are_left_out_of_its_settings_and_said() {
+    let reason = "the LoRA \"/x.safetensors\" that the picture names is absolute, and is left out";
+    let sprite = SpriteView { left_out: vec![reason.to_owned()], ..candidate("aa", "a knight", 7) };
+    let told = [PanelAction::Tell(reason.to_owned())];
+    for entry in ["Use its settings and seed", "Make variations"] {
+        let history = HistoryView { sprites: vec![sprite.clone()], ..HistoryView::default() };
+        let mut harness = harness(JobsView { history, ..JobsView::default() });
+        click(&mut harness, "History");
+        harness.get_by_label("a knight (seed 7)").click_secondary();
+        asked(&mut harness);
+        assert_eq!(click(&mut harness, entry), told, "{entry}");
+    }
+    let hero = TargetView {
+        request: Some(Arc::new(request("a knight", 7))),
+        left_out: vec![reason.to_owned()],
+        file: Some("history/aa.png".into()),
+        ..target(Some("Hero"), "hero")
+    };
+    let mut harness = harness(JobsView { targets: vec![hero], ..JobsView::default() });
+    harness.state_mut().state.target = Some(path("hero"));
+    harness.run_steps(2);
+    for button in ["Use settings", "Vary…", "Redraw"] {
+        let asked = click(&mut harness, button);
+        assert_eq!(asked.last(), told.first(), "{button}");
+    }
+}
+
+#[test]
 fn a_history_that_cannot_be_read_says_why() {
     let error = Some("reading .pixgen/history failed: permission denied: check the folder's rights".to_owned());
     let history = HistoryView { error, ..HistoryView::default() };

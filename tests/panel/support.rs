@@ -86,6 +86,7 @@ pub(crate) fn candidate(hash: &str, prompt: &str, seed: u64) -> SpriteView {
         pixels: sprite(32, 90),
         size_px: [32, 32],
         request: Some(Arc::new(request(prompt, seed))),
+        left_out: Vec::new(),
         is_applied: false,
     }
 }
@@ -100,6 +101,7 @@ pub(crate) fn target(name: Option<&str>, file: &str) -> TargetView {
         current: Some(sprite(32, 70)),
         name: name.map(str::to_owned),
         request: None,
+        left_out: Vec::new(),
         file: None,
         recipe: None,
     }

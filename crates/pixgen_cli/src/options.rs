@@ -162,7 +162,7 @@ impl DrawOptions {
         prompt: Option<&str>,
     ) -> anyhow::Result<Request> {
         let base = match &self.recipe {
-            Some(path) => read_recipe(path, &surroundings.settings)?,
+            Some(path) => read_recipe(path, &surroundings.settings, &|what| self.gives(what))?,
             None => Request::default(),
         };
         let settings = &surroundings.settings;
@@ -200,6 +200,19 @@ impl DrawOptions {
         options.look.apply(&mut request.pixel_art)?;
         request.validate().or_usage()?;
         Ok(request)
+    }
+
+    /// Whether a flag takes the place of a file of the recipe.
+    fn gives(&self, what: &str) -> bool {
+        match what {
+            "model" => self.settings.model.is_some(),
+            "vae" => self.vae.is_some(),
+            "LoRA" => !self.loras.is_empty(),
+            "init_image" => self.from.is_some(),
+            "mask" => self.mask.is_some(),
+            "palette" => self.look.palette.is_some(),
+            _ => false,
+        }
     }
 
     /// Fills the options that name files. They are looked for now: a missing one must not be found out after the model

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use pixgen_api::Request;
-use pixgen_engine::{Provenance, RecipeFolders};
+use pixgen_engine::{EngineError, Provenance, RecipeFolders};
 
 use crate::config::Settings;
 use crate::exit::{OrUsage, usage};
@@ -61,7 +61,7 @@ impl Places {
         let root = self.assets_of(&recipe);
         let models: Vec<_> =
             root.parent().map(|game| game.join(MODELS)).into_iter().chain(self.models.clone()).collect();
-        RecipeFolders::new(root, recipe.strip_prefix(root).unwrap_or(below), &models)
+        RecipeFolders::of_file(&recipe, &[root], &models)
     }
 
     /// The folder of all assets of the game that a recipe belongs to: the nearest one above that is called `assets`,
@@ -82,12 +82,17 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Reads a recipe: a `*.sprite.ron`, or a PNG that says how it was drawn, also one of the tools that write
-/// `parameters`. The files that it names are those beside it, as in the game.
+/// `parameters`. The files that it names are those beside it, as in the game. What a PNG names may lie in the current
+/// folder, too; it may come from anybody, so what lies elsewhere is refused unless `is_given` says that a flag takes its
+/// place.
 ///
 /// # Errors
-/// When it cannot be read, is no RON, asks for what cannot be drawn, or a recipe names files that are none of its
-/// business.
-pub(crate) fn read_recipe(path: &Path, settings: &Settings) -> anyhow::Result<Request> {
+/// When it cannot be read, is no RON, asks for what cannot be drawn, or names files that are none of its business.
+pub(crate) fn read_recipe(
+    path: &Path,
+    settings: &Settings,
+    is_given: &dyn Fn(&str) -> bool,
+) -> anyhow::Result<Request> {
     let bytes = std::fs::read(path).or_usage_in(path.display())?;
     let folders = Places::beside(path, settings)?;
     if !bytes.starts_with(b"\x89PNG") {
@@ -95,9 +100,14 @@ pub(crate) fn read_recipe(path: &Path, settings: &Settings) -> anyhow::Result<Re
         return folders.resolve(&recipe).or_usage_in(path.display());
     }
     let recovered = Provenance::recover(&bytes).or_usage_in(path.display())?;
-    // What was drawn with files that the user had named has them at their places.
-    let request = recovered.map(|recovered| folders.resolve_if_there(&Request { count: 1, ..recovered.request }));
-    request.ok_or_else(|| usage(format!("{} does not say how it was drawn", path.display())))
+    let recovered = recovered.ok_or_else(|| usage(format!("{} does not say how it was drawn", path.display())))?;
+    let (request, refused) = folders.with_named(std::env::current_dir()).admit(&recovered.request);
+    let refused =
+        refused.into_iter().find(|error| !matches!(error, EngineError::ForeignPath { what, .. } if is_given(what)));
+    match refused {
+        Some(error) => Err(usage(format!("{}: {error}", path.display()))),
+        None => Ok(Request { count: 1, ..request }),
+    }
 }
 
 #[cfg(test)]

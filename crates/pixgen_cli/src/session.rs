@@ -8,7 +8,7 @@ use crossbeam_channel::RecvTimeoutError;
 use pixgen_api::{DevicePreference, EventKind, Generated, JobId, ModelRef, Request};
 use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, Plan, Preflight};
 
-use crate::config::Settings;
+use crate::config::{Places, Settings};
 use crate::exit::{Interrupted, OrUsage, usage};
 use crate::interrupt;
 
@@ -61,6 +61,8 @@ impl Session {
         // of it.
         let engine = EngineConfig::sdxl(config.device, work.path(), work.path());
         let mut engine = engine.with_fp8_linear(config.fp8_linear);
+        // The working folder goes; what is known of large files stays.
+        engine.hashes = Places::find()?.hash_cache();
         // There is no game to spare a core for.
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         engine.cpu_threads = Some((cores / config.sessions.max(1)).max(1));

@@ -9,6 +9,8 @@ use std::process::Stdio;
 
 use common::{command, paths, picture, run, stderr, stdout, wait_until, write};
 use image::RgbaImage;
+use pixgen_api::Request;
+use pixgen_engine::Provenance;
 
 #[test]
 fn missing_and_stale_sprites_are_drawn_and_others_left_alone() {
@@ -76,4 +78,60 @@ fn a_picture_that_is_saved_while_bake_draws_stays() {
     let output = bake.wait_with_output().unwrap();
     assert!(output.status.success() && stderr(&output).contains("z.sprite.ron: its picture"), "{}", stderr(&output));
     assert_eq!(picture(&game.join("assets/z.png")), mine);
+}
+
+/// A LoRA of many gigabytes; sparse, so that it takes no room.
+fn large_lora(game: &Path, length: u64) {
+    let file = std::fs::File::create(game.join("assets/large.safetensors")).unwrap();
+    file.set_len(length).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(86_400)).unwrap();
+    let recipe = r#"(prompt: "a key", size_px: 16, steps: 1, loras: [(path: "large.safetensors", weight: 0.0)])"#;
+    write(game, "assets/key.sprite.ron", recipe);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_heard_while_a_large_lora_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let game = folder.path();
+    std::fs::create_dir(game.join("assets")).unwrap();
+    large_lora(game, 60 << 30);
+    // Only a sprite that is there has its files looked at.
+    sprite_of_the_recipe(game);
+    let mut check = command(game, &["bake", "--check"]).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(check.try_wait().unwrap().is_none(), "it was still reading");
+    let since = std::time::Instant::now();
+    common::send("INT", check.id());
+    let status = check.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(since.elapsed() < std::time::Duration::from_secs(3), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_large_lora_is_read_once_and_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let game = folder.path();
+    std::fs::create_dir(game.join("assets")).unwrap();
+    large_lora(game, 64 << 20);
+    sprite_of_the_recipe(game);
+    run(game, &["bake", "--check"]);
+    let notes = game.with_extension("home").join(".cache/dgx-pixels/hashes");
+    let note = std::fs::read_dir(&notes).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&note).unwrap();
+    assert!(text.contains("large.safetensors"), "{text}");
+    // It is not written again, and what it says is believed.
+    let written = std::fs::metadata(&note).unwrap().modified().unwrap();
+    run(game, &["bake", "--check"]);
+    assert_eq!(std::fs::metadata(&note).unwrap().modified().unwrap(), written);
+    std::fs::remove_dir_all(game.with_extension("home")).unwrap();
+}
+
+/// A sprite that was drawn for the recipe, as its PNG says.
+fn sprite_of_the_recipe(game: &Path) {
+    let request = Request::from_recipe(&std::fs::read(game.join("assets/key.sprite.ron")).unwrap()).unwrap();
+    let recipe = Some(pixgen_engine::recipe_hash(&request).unwrap());
+    let model = "m".to_owned();
+    let provenance = Provenance { request, model, native_size_px: 16, inputs: Vec::new(), recipe };
+    std::fs::write(game.join("assets/key.png"), provenance.encode(&RgbaImage::new(16, 16)).unwrap()).unwrap();
 }

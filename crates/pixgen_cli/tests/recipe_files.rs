@@ -70,6 +70,68 @@ fn every_way_out_of_the_assets_is_refused_by_bake_and_generate() {
     assert!(!game.join("output").exists());
 }
 
+/// Where the plugin looks for the files of a recipe: it knows the folder of all assets and the one behind `gen://`.
+fn in_game_at(game: &Path, recipe: &str) -> RecipeFolders {
+    let roots = [&*game.join("assets"), &*game.join("assets/gen")];
+    RecipeFolders::of_file(&game.join(recipe), &roots, &[game.join("models")])
+}
+
+#[test]
+fn a_recipe_below_gen_may_name_all_assets_and_is_fresh_for_the_game() {
+    let folder = tempfile::tempdir().unwrap();
+    let game = folder.path();
+    let recipe_file = "assets/gen/hero/key.sprite.ron";
+    write(game, recipe_file, &with_palette("shared/two.hex"));
+    write(game, "assets/shared/two.hex", "ff0000\n880000\n");
+    for (place, png) in [("assets", "assets/gen/hero/key.png"), ("assets/gen", "assets/gen/hero/key.png")] {
+        assert_eq!(paths(game, &["bake", place]), [Path::new(png)]);
+        let recipe = Request::from_recipe(with_palette("shared/two.hex").as_bytes()).unwrap();
+        let placed = in_game_at(game, recipe_file).resolve(&recipe).unwrap();
+        let inputs = HashCache::default().inputs_of(&placed, &|| false).unwrap();
+        assert_eq!(inputs.len(), 1, "the palette is found");
+        let png = std::fs::read(game.join(png)).unwrap();
+        assert_eq!(bake_with(&png, &recipe, &placed, &inputs).unwrap(), Bake::Fresh);
+        std::fs::remove_file(game.join("assets/gen/hero/key.png")).unwrap();
+    }
+}
+
+#[test]
+fn a_png_of_a_stranger_opens_nothing_outside_unless_a_flag_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let game = folder.path();
+    let secret = outside.path().join("secret.png");
+    RgbaImage::from_pixel(16, 16, image::Rgba([40, 60, 200, 255])).save(&secret).unwrap();
+    let strange = |init_image: &str| {
+        let provenance = Provenance {
+            request: Request { init_image: Some(init_image.into()), size_px: 16, steps: Some(2), ..Request::default() },
+            model: "m".to_owned(),
+            native_size_px: 16,
+            inputs: Vec::new(),
+            recipe: None,
+        };
+        let request = Request { prompt: "a key".to_owned(), ..provenance.request.clone() };
+        let png = Provenance { request, ..provenance }.encode(&RgbaImage::new(16, 16)).unwrap();
+        std::fs::write(game.join("strange.png"), png).unwrap();
+    };
+    let line = ["generate", "--recipe=strange.png", "--output=new.png"];
+    for path in [secret.to_str().unwrap(), "../secret.png", "\\\\server\\share\\secret.png"] {
+        strange(path);
+        let refused = run(game, &line);
+        assert_eq!((refused.status.code(), stdout(&refused)), (Some(2), String::new()), "{path}");
+        for expected in ["strange.png", "init_image", path, "choose it by hand"] {
+            assert!(stderr(&refused).contains(expected), "{expected}: {}", stderr(&refused));
+        }
+        let by_hand = format!("--from={}", secret.display());
+        assert_eq!(paths(game, &[&line[..], &[&by_hand]].concat()), [Path::new("new.png")]);
+        std::fs::remove_file(game.join("new.png")).unwrap();
+    }
+    // What lies in the current folder is the user's own.
+    std::fs::copy(&secret, game.join("mine.png")).unwrap();
+    strange("mine.png");
+    assert_eq!(paths(game, &line), [Path::new("new.png")]);
+}
+
 #[test]
 fn a_palette_beside_its_recipe_is_used_and_makes_the_sprite_stale_when_it_changes() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,9 +158,12 @@ fn a_palette_beside_its_recipe_is_used_and_makes_the_sprite_stale_when_it_change
     assert!(!text.contains(&*game.to_string_lossy()), "nor where it was drawn");
 
     // The plugin's rule.
-    let folders = RecipeFolders::new(&game.join("assets"), Path::new("hero/key.sprite.ron"), &[game.join("models")]);
+    let folders = in_game_at(game, recipe_file);
     let placed = folders.resolve(&recipe).unwrap();
-    let in_game = |png: &[u8]| bake_with(png, &recipe, &placed, &HashCache::default().inputs_of(&placed)).unwrap();
+    let in_game = |png: &[u8]| {
+        let inputs = HashCache::default().inputs_of(&placed, &|| false).unwrap();
+        bake_with(png, &recipe, &placed, &inputs).unwrap()
+    };
     assert_eq!(in_game(&png), Bake::Fresh);
     for folder in ["assets", "assets/hero", "."] {
         assert!(paths(game, &["bake", folder, "--check"]).is_empty(), "{folder}");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use image::RgbaImage;
 use pixgen_api::{ModelRef, Pixels, Progress, Request};
+use pixgen_sdxl::MemoryUse;
 
 use crate::{EngineError, ModelInfo, Plan};
 
@@ -34,6 +35,12 @@ pub trait Backend: Send {
     /// Whether its pictures come with transparency. If not, the engine cuts the background out.
     fn paints_alpha(&self) -> bool;
 
+    /// How much of a graphics card's memory the model may take: which of its parts are away between two jobs. Everywhere
+    /// else all of them stay.
+    fn memory_use(&self) -> MemoryUse {
+        MemoryUse::Fast
+    }
+
     /// Paints one picture of `plan.image_px` squared, before any pixel-art processing; for an animation, one per frame.
     ///
     /// Reports `Step` after every denoising step and may report `Preview` and `Warning`.
@@ -63,6 +70,15 @@ impl Weights {
     pub fn of(request: &Request) -> Self {
         Self { model: request.model.clone(), vae: request.vae.clone() }
     }
+}
+
+/// A model that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InMemory {
+    /// What it was loaded from.
+    pub weights: Weights,
+    /// Which of its parts wait in main memory while they are not at work.
+    pub memory: MemoryUse,
 }
 
 /// Loads a model. The engine calls it when a job wants another one than is loaded.

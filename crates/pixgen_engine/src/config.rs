@@ -6,7 +6,7 @@ use std::time::Duration;
 use pixgen_api::{DevicePreference, Priority, Request};
 
 use crate::sdxl::{self, SdxlOptions};
-use crate::{BackendLoader, Store};
+use crate::{BackendLoader, HashCache, Store};
 
 /// How long a model that nobody asks for stays in memory.
 const UNLOAD_AFTER: Duration = Duration::from_secs(600);
@@ -19,6 +19,8 @@ pub struct EngineConfig {
     pub device: DevicePreference,
     /// Loads models: [`EngineConfig::sdxl`] sets the real one.
     pub loader: BackendLoader,
+    /// Hashes of files that requests name: those that were read in another run need not be read again.
+    pub hashes: HashCache,
     /// Threads for CPU inference; `None` means all cores but one, so that the game keeps its frame rate.
     pub cpu_threads: Option<usize>,
     /// Draws a seed for requests that name none.
@@ -50,8 +52,10 @@ impl EngineConfig {
     /// SDXL on `device`, with its history below `data_dir` and accepted sprites in `gen_dir`.
     #[must_use]
     pub fn sdxl(device: DevicePreference, data_dir: impl Into<PathBuf>, gen_dir: impl Into<PathBuf>) -> Self {
+        let store = Store::new(&data_dir.into(), &gen_dir.into());
         Self {
-            store: Store::new(&data_dir.into(), &gen_dir.into()),
+            hashes: store.hash_cache(),
+            store,
             device,
             loader: sdxl::loader(device, SdxlOptions::default()),
             cpu_threads: None,

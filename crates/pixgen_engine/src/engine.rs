@@ -8,9 +8,10 @@ use crossbeam_channel::{Receiver, Sender};
 use pixgen_api::{DevicePreference, Event, EventKind, JobId, Priority, Request};
 
 use crate::journal::{Entry, Journal, MAX_STARTS};
+use crate::loaded::Slot;
 use crate::queue::{CancelledJob, Job, JobStatus, Queue};
 use crate::worker::Worker;
-use crate::{EngineConfig, EngineError, JobOptions, Preflight, Store, Weights, files};
+use crate::{EngineConfig, EngineError, InMemory, JobOptions, Preflight, Store, Weights, files};
 
 /// Most jobs that may wait: above it somebody's loop asks without end, and each takes memory.
 const MAX_JOBS: usize = 10_000;
@@ -19,7 +20,9 @@ const MAX_JOBS: usize = 10_000;
 /// the rest of loading a model, which cannot be interrupted.
 ///
 /// With [`EngineConfig::keep_queue`], jobs that wait or run when the engine is dropped, or when the program is killed, go
-/// on when it starts again: with the same seed, after the images that are finished.
+/// on when it starts again: with the same seed, after the images that are finished. A thread writes them down, so that no
+/// call here waits for a disk: a job is safe some hundredths of a second after it was asked for, or after those that were
+/// asked for before it, and in any case before it is begun.
 pub struct Engine {
     store: Store,
     device: DevicePreference,
@@ -44,7 +47,16 @@ impl Engine {
     /// When the operating system refuses a thread.
     pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
         let EngineConfig {
-            store, device, loader, cpu_threads, fresh_seed, unload_after, keep_queue, start_paused, ..
+            store,
+            device,
+            loader,
+            hashes,
+            cpu_threads,
+            fresh_seed,
+            unload_after,
+            keep_queue,
+            start_paused,
+            ..
         } = config;
         store.sweep();
         let (event_sender, events) = crossbeam_channel::unbounded();
@@ -73,7 +85,16 @@ impl Engine {
         for (order, entry) in kept {
             engine.take_up(order, entry);
         }
-        let worker = Worker::new(queue, journal, event_sender, store, loader, fresh_seed, unload_after);
+        let worker = Worker {
+            queue,
+            journal,
+            events: event_sender,
+            store,
+            fresh_seed,
+            unload_after,
+            slot: Slot::new(loader),
+            hashes,
+        };
         let thread = std::thread::Builder::new()
             .name("pixgen-inference".to_owned())
             .spawn(move || worker.run(&pool))
@@ -89,7 +110,7 @@ impl Engine {
             self.forget(order);
             return self.refuse(id, &EngineError::GaveUp { starts: entry.starts });
         }
-        self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
+        self.enqueue(Job { id, entry, order, cancelled: Arc::default() }, false);
     }
 
     /// Queues a request. Everything that happens to it comes out of [`events`](Self::events), an error too.
@@ -128,24 +149,34 @@ impl Engine {
             is_passing,
         };
         let order = self.next_order.fetch_add(1, Ordering::Relaxed);
-        let kept = self.journal.as_ref().map_or(Ok(()), |journal| journal.write(order, &entry));
-        let is_queued = self.enqueue(Job { id, entry, order, cancelled: Arc::default() });
-        if let Err(error) = kept
-            && is_queued
-        {
-            self.send(id, EventKind::Warning(format!("the job would not survive a restart: {error}")));
-        }
+        self.enqueue(Job { id, entry, order, cancelled: Arc::default() }, true);
     }
 
-    /// Whether there is anybody who will draw it.
-    fn enqueue(&self, job: Job) -> bool {
+    /// Puts a job where it will be drawn, if there is anybody who will; `is_new` has it written down.
+    fn enqueue(&self, job: Job, is_new: bool) {
         let (id, order) = (job.id, job.order);
-        let is_queued = self.queue.push(job, |ahead| self.send(id, EventKind::Queued { ahead }));
+        let is_queued = self.queue.push(job, |job, ahead| {
+            self.send(id, EventKind::Queued { ahead });
+            if is_new {
+                self.keep(job, "the job");
+            }
+        });
         if !is_queued {
             self.forget(order);
             self.refuse(id, &EngineError::Stopped);
         }
-        is_queued
+    }
+
+    /// Has a job written down for the next start. Nobody waits for the disk here; where it fails, the job says so.
+    fn keep(&self, job: &Job, what: &'static str) {
+        let Some(journal) = &self.journal else { return };
+        let (id, queue, events) = (job.id, Arc::clone(&self.queue), self.event_sender.clone());
+        journal.write(job.order, &job.entry, move |written| {
+            let Err(error) = written else { return };
+            let warning = EventKind::Warning(format!("{what} would not survive a restart: {error}"));
+            // The engine holds the other end until everything is written.
+            queue.unless_ended(id, || _ = events.send(Event { job: id, kind: warning }));
+        });
     }
 
     /// Ends a job that never enters the queue.
@@ -156,13 +187,7 @@ impl Engine {
 
     /// Moves a waiting job before or behind others. Running, ended and unknown jobs are left alone.
     pub fn set_priority(&self, job: JobId, priority: Priority) {
-        self.queue.set_priority(job, priority, |moved| {
-            if let Some(journal) = &self.journal
-                && let Err(error) = journal.write(moved.order, &moved.entry)
-            {
-                self.send(job, EventKind::Warning(format!("the new priority would not survive a restart: {error}")));
-            }
-        });
+        self.queue.set_priority(job, priority, |moved| self.keep(moved, "the new priority"));
     }
 
     /// Cancels a job: one that waits at once, one that runs at its next step. Unknown and ended jobs are left alone.
@@ -217,13 +242,19 @@ impl Engine {
     /// The model that is in memory.
     #[must_use]
     pub fn loaded(&self) -> Option<Weights> {
+        self.in_memory().map(|loaded| loaded.weights)
+    }
+
+    /// The same, and which of its parts have to come back to a graphics card for the next job.
+    #[must_use]
+    pub fn in_memory(&self) -> Option<InMemory> {
         self.queue.loaded()
     }
 
     /// Whether a request can be drawn here, with a sentence for every reason why not. Nothing is loaded.
     #[must_use]
     pub fn preflight(&self, request: &Request) -> Preflight {
-        Preflight::of(request, self.device, self.loaded().as_ref())
+        Preflight::of(request, self.device, self.in_memory().as_ref())
     }
 
     /// What happens to all jobs, in order. There is one stream: whoever takes an event has it.

@@ -107,6 +107,20 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The settings of a picture name a file that is none of their business.
+    #[error(
+        "the {what} \"{}\" that the picture names {reason}, and is left out: choose it by hand if it is the right one, or \
+         put it among the game's assets or into a folder of models",
+        path.display()
+    )]
+    ForeignPath {
+        /// What it is for.
+        what: &'static str,
+        /// The path in the picture.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A recipe cannot be changed to what is wanted without writing it anew.
     #[error("{} cannot be changed: {reason}; change it by hand, or delete it", recipe.display())]
     RecipeText {

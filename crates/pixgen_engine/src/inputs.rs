@@ -1,17 +1,16 @@
 //! The files that a request names besides its model: read, checked and hashed before anything is drawn.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use image::RgbaImage;
 use pixgen_api::{PaletteSource, Request};
 
-use crate::files::{check_is_file, hash_of, hash_of_file, read_up_to};
+use crate::files::{check_is_file, hash_of, read_up_to};
+use crate::hash_cache::HashCache;
 use crate::picture::MAX_FILE_BYTES;
 use crate::provenance::{Input, InputRole};
-use crate::{EngineError, Provenance, Recovered, Store, fingerprint, picture};
+use crate::{EngineError, Provenance, RecipeFolders, Recovered, Store, picture};
 
 /// What a job is drawn with, besides its model.
 #[derive(Debug, Default)]
@@ -20,46 +19,6 @@ pub(crate) struct Inputs {
     pub(crate) mask: Option<RgbaImage>,
     /// For the provenance.
     pub(crate) described: Vec<Input>,
-}
-
-/// Hashes of files that were read before, by path, length and date.
-#[derive(Debug, Default)]
-pub struct HashCache(HashMap<(PathBuf, u64, Option<SystemTime>), String>);
-
-impl HashCache {
-    fn of(
-        &mut self,
-        path: &Path,
-        hash: impl FnOnce(&Path) -> Result<String, EngineError>,
-    ) -> Result<String, EngineError> {
-        let data = fs::metadata(path).ok();
-        let key =
-            (path.to_owned(), data.as_ref().map_or(0, fs::Metadata::len), data.and_then(|data| data.modified().ok()));
-        if let Some(known) = self.0.get(&key) {
-            return Ok(known.clone());
-        }
-        let found = hash(path)?;
-        self.0.insert(key, found.clone());
-        Ok(found)
-    }
-
-    /// The files that a request names besides its model, as they are now; those that cannot be read are left out.
-    #[must_use]
-    pub fn inputs_of(&mut self, request: &Request) -> Vec<Input> {
-        let hashed = named(request).into_iter().filter_map(|(role, path)| {
-            let sha256 = match role {
-                InputRole::Vae => self.of(path, fingerprint::of_path),
-                InputRole::Lora => self.of(path, |path| hash_of_file(path, &|| false)),
-                InputRole::InitImage | InputRole::Mask | InputRole::Palette => self.of_picture(path),
-            };
-            Some(Input::new(role, path, sha256.ok()?))
-        });
-        hashed.collect()
-    }
-
-    fn of_picture(&mut self, path: &Path) -> Result<String, EngineError> {
-        self.of(path, |path| Ok(hash_of(&read_up_to(path, MAX_FILE_BYTES)?)))
-    }
 }
 
 impl Input {
@@ -97,7 +56,7 @@ fn name_of(role: InputRole) -> &'static str {
 }
 
 /// The files that a request names besides its model, and what each is.
-fn named(request: &Request) -> Vec<(InputRole, &Path)> {
+pub(crate) fn named(request: &Request) -> Vec<(InputRole, &Path)> {
     let loras = request.loras.iter().map(|lora| (InputRole::Lora, lora.path.as_path()));
     let palette = if let PaletteSource::File(path) = &request.pixel_art.palette { Some(path) } else { None };
     let others = [
@@ -115,7 +74,7 @@ impl Inputs {
     pub(crate) fn read(
         request: &Request,
         store: &Store,
-        hashes: &mut HashCache,
+        hashes: &HashCache,
         stop: &dyn Fn() -> bool,
     ) -> Result<Self, EngineError> {
         if let Some(fault) = faults(request).next() {
@@ -123,13 +82,13 @@ impl Inputs {
         }
         let mut inputs = Self::default();
         for lora in &request.loras {
-            inputs.describe(InputRole::Lora, &lora.path, hashes.of(&lora.path, |path| hash_of_file(path, stop))?);
+            inputs.describe(InputRole::Lora, &lora.path, hashes.hash(InputRole::Lora, &lora.path, stop)?);
         }
         if let Some(vae) = &request.vae {
-            inputs.describe(InputRole::Vae, vae, hashes.of(vae, fingerprint::of_path)?);
+            inputs.describe(InputRole::Vae, vae, hashes.hash(InputRole::Vae, vae, stop)?);
         }
         if let PaletteSource::File(path) = &request.pixel_art.palette {
-            inputs.describe(InputRole::Palette, path, hashes.of_picture(path)?);
+            inputs.describe(InputRole::Palette, path, hashes.hash(InputRole::Palette, path, stop)?);
         }
         if let Some(path) = &request.init_image {
             inputs.init_image = Some(inputs.picture(InputRole::InitImage, path, store)?);
@@ -164,31 +123,33 @@ impl Inputs {
 }
 
 impl Store {
-    /// How a PNG was drawn, as [`Provenance::recover`] says, with the pictures that it began with: where the file that its
-    /// request names is gone or another one by now, the copy that the history kept takes its place.
+    /// How a PNG was drawn, as [`Provenance::recover`] says, with those of its files that it may name
+    /// ([`RecipeFolders::admit`]). Where a picture that it began with is gone, another one by now, or none of its
+    /// business, the copy that the history kept takes its place.
     ///
     /// # Errors
     /// When the bytes are no PNG, or its request is damaged or out of range.
-    pub fn recover(&self, png: &[u8]) -> Result<Option<Recovered>, EngineError> {
+    pub fn recover(&self, png: &[u8], folders: &RecipeFolders) -> Result<Option<Recovered>, EngineError> {
         let Some(mut recovered) = Provenance::recover(png)? else { return Ok(None) };
         let Recovered { request, inputs, notes, .. } = &mut recovered;
         request.validate()?;
-        for input in inputs.iter() {
-            let path = match input.role {
-                InputRole::InitImage => &mut request.init_image,
-                InputRole::Mask => &mut request.mask,
-                InputRole::Lora | InputRole::Vae | InputRole::Palette => continue,
-            };
-            let Some(path) = path else { continue };
-            if read_up_to(path, MAX_FILE_BYTES).is_ok_and(|bytes| hash_of(&bytes) == input.sha256) {
-                continue;
-            }
-            match self.input(&input.sha256) {
-                Some(kept) => *path = kept,
-                None => notes.push(format!(
+        let hash_of_role = |role| inputs.iter().find(|input| input.role == role).map(|input| input.sha256.as_str());
+        let is_it = |path: &Path, sha256| read_up_to(path, MAX_FILE_BYTES).is_ok_and(|bytes| hash_of(&bytes) == sha256);
+        let (admitted, refused) = folders.admit_or(request, &|what, place| {
+            let roles = [InputRole::InitImage, InputRole::Mask];
+            let sha256 = roles.into_iter().find(|role| name_of(*role) == what).and_then(hash_of_role)?;
+            if place.is_some_and(|place| is_it(place, sha256)) { None } else { self.input(sha256) }
+        });
+        *request = admitted;
+        notes.extend(refused.iter().map(ToString::to_string));
+        for (role, path) in [(InputRole::InitImage, &request.init_image), (InputRole::Mask, &request.mask)] {
+            if let (Some(path), Some(sha256)) = (path, hash_of_role(role))
+                && !is_it(path, sha256)
+            {
+                notes.push(format!(
                     "{} is not the picture that this sprite began with, which is nowhere else: choose another",
                     path.display()
-                )),
+                ));
             }
         }
         Ok(Some(recovered))

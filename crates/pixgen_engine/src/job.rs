@@ -10,14 +10,14 @@ use image::RgbaImage;
 use pixgen_api::{Cancelled, Event, EventKind, Generated, JobId};
 
 use crate::finish::{Finished, finish, keep_unmasked};
-use crate::inputs::{HashCache, Inputs};
-use crate::journal::Journal;
+use crate::inputs::Inputs;
+use crate::journal::{Journal, Writing};
 use crate::loaded::{Loaded, Slot};
 use crate::pace::Pace;
 use crate::picture::{fit_square, flattened};
 use crate::queue::{Job, Queue};
 use crate::recipe_folders::take_paths;
-use crate::{Drawing, EngineError, Plan, Provenance, Store, Weights, recipe_hash};
+use crate::{Drawing, EngineError, HashCache, Plan, Provenance, Store, Weights, recipe_hash};
 
 /// What a picture with transparency stands on for a model that knows none: what prompts ask for as background.
 const GROUND: [u8; 3] = [255; 3];
@@ -31,7 +31,7 @@ pub(crate) struct Tools<'a> {
     pub(crate) journal: Option<&'a Journal>,
     pub(crate) events: &'a Sender<Event>,
     pub(crate) store: &'a Store,
-    pub(crate) hashes: &'a mut HashCache,
+    pub(crate) hashes: &'a HashCache,
 }
 
 /// Draws what of a job is not drawn yet.
@@ -50,7 +50,7 @@ pub(crate) fn draw(
     reporter.report(EventKind::Started)?;
     let inputs = Inputs::read(&job.entry.request, store, hashes, &|| reporter.check().is_err())?;
     let loaded = slot.load(&Weights::of(&job.entry.request))?;
-    queue.set_loaded(Some(Weights::of(&job.entry.request)));
+    queue.set_loaded(Some(loaded.in_memory()));
     reporter.go_on()?;
     let plan = Plan::new(&job.entry.request, loaded.backend.info(), fresh_seed())?;
     for warning in &plan.warnings {
@@ -160,10 +160,13 @@ fn drawn_before(job: &Job, store: &Store) -> Vec<Generated> {
     job.entry.finished.iter().take(count).enumerate().map_while(generated).collect()
 }
 
-/// Writes down how far a job is. Where that fails, it only costs after a restart.
+/// Writes down how far a job is, and waits until that, and all that was to be written before it, is on the disk. Where it
+/// fails, it only costs after a restart.
 fn keep_in_mind(job: &Job, queue: &Queue, journal: Option<&Journal>) {
     let Some(journal) = journal else { return };
-    if let Some(Err(error)) = queue.unless_cancelled(job, || journal.write(job.order, &job.entry)) {
+    // Nobody else waits with us: the queue is open again while the disk works.
+    let writing = queue.unless_cancelled(job, || journal.begin_to_write(job.order, &job.entry));
+    if let Some(Err(error)) = writing.map(Writing::wait) {
         tracing::warn!("a job that is interrupted now would begin anew: {error}");
     }
 }

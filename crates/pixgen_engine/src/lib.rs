@@ -9,8 +9,8 @@
 //! - `config`, `engine`: how an engine is set up, and what front ends call.
 //! - `queue`, `journal`: which jobs wait, in memory and on disk.
 //! - `worker`, `job`, `pace`: the thread, one job on it, and how long it takes.
-//! - `plan`, `model_info`, `inputs`, `preflight`, `memory`: what a request means for a model, the files it names, and
-//!   whether it can be drawn.
+//! - `plan`, `model_info`, `inputs`, `hash_cache`, `preflight`, `memory`: what a request means for a model, the files it
+//!   names, and whether it can be drawn.
 //! - `backend`, `loaded`, `sdxl`, `fake`, `device`, `embedded`, `fingerprint`: what draws.
 //! - `finish`, `picture`: from painted frames to a sprite, and pictures that users give.
 //! - `store`, `history`, `files`, `provenance`, `recipe`, `foreign`: what was drawn, and what it says of itself.
@@ -29,6 +29,7 @@ mod files;
 mod fingerprint;
 mod finish;
 mod foreign;
+mod hash_cache;
 mod history;
 mod inputs;
 mod job;
@@ -49,16 +50,18 @@ mod sdxl;
 mod store;
 mod worker;
 
-pub use backend::{Backend, BackendLoader, Drawing, Weights};
+pub use backend::{Backend, BackendLoader, Drawing, InMemory, Weights};
 pub use catalog::{Catalog, LoraEntry, ModelEntry, UnusableFile};
 pub use config::{EngineConfig, JobOptions};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use fake::FakeBackend;
+pub use hash_cache::HashCache;
 pub use history::{HistoryEntry, HistoryQuery, THUMBNAIL_PX};
-pub use inputs::{HashCache, input_files};
+pub use inputs::input_files;
 pub use memory::{MemoryNeed, free_host_bytes, process_bytes};
 pub use model_info::{ModelInfo, NativeSize};
+pub use pixgen_sdxl::MemoryUse;
 pub use plan::Plan;
 pub use preflight::Preflight;
 pub use provenance::{Input, InputRole, Provenance, Recovered};

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::worker::panic_text;
-use crate::{Backend, BackendLoader, EngineError, Weights, fingerprint};
+use crate::{Backend, BackendLoader, EngineError, InMemory, Weights, fingerprint};
 
 /// A place for one model.
 pub(crate) struct Slot {
@@ -19,14 +19,20 @@ pub(crate) struct Loaded {
     pub(crate) fingerprint: String,
 }
 
+impl Loaded {
+    pub(crate) fn in_memory(&self) -> InMemory {
+        InMemory { weights: self.weights.clone(), memory: self.backend.memory_use() }
+    }
+}
+
 impl Slot {
     pub(crate) fn new(loader: BackendLoader) -> Self {
         Self { loader, loaded: None }
     }
 
     /// The model that is in memory.
-    pub(crate) fn loaded(&self) -> Option<Weights> {
-        self.loaded.as_ref().map(|loaded| loaded.weights.clone())
+    pub(crate) fn loaded(&self) -> Option<InMemory> {
+        self.loaded.as_ref().map(Loaded::in_memory)
     }
 
     /// A model that panics while it is let go is gone all the same.

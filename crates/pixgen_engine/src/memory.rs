@@ -19,7 +19,8 @@ const DRIVER_PATIENCE: Duration = Duration::from_secs(3);
 /// What a request needs against what there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Bytes of the weights, in the precision in which they are held; of those that are on a graphics card at once.
+    /// Bytes of the weights, in the precision in which they are held; of those that are on a graphics card at once. Where
+    /// the model is loaded, only of those that have to come to the card.
     pub weights_bytes: u64,
     /// Bytes that drawing takes besides, about.
     pub work_bytes: u64,
@@ -107,6 +108,40 @@ const HOST_RESERVE_BYTES: u64 = 1 << 30;
 /// What a request for pictures of `image_px` squared, `frames` at once, needs.
 pub(crate) fn need(weights: &Weights, image_px: u32, frames: u32, place: Place) -> MemoryNeed {
     need_with(parts_of(weights, place), image_px, frames, place, place.free_bytes())
+}
+
+/// The same for a model that is loaded, with those of its parts away that `memory` sends to main memory.
+pub(crate) fn need_of_loaded(
+    weights: &Weights,
+    memory: MemoryUse,
+    image_px: u32,
+    frames: u32,
+    place: Place,
+) -> MemoryNeed {
+    need_of_loaded_with(parts_of(weights, place), memory, image_px, frames, place, place.free_bytes())
+}
+
+fn need_of_loaded_with(
+    parts: PartBytes,
+    memory: MemoryUse,
+    image_px: u32,
+    frames: u32,
+    place: Place,
+    free_bytes: Option<u64>,
+) -> MemoryNeed {
+    let PartBytes { text, unet, vae } = parts;
+    if !matches!(place, Place::Cuda(_)) {
+        let work_bytes = need_with(parts, image_px, frames, place, free_bytes).work_bytes;
+        return MemoryNeed { weights_bytes: 0, work_bytes, free_bytes };
+    }
+    let GpuNeed { weights_bytes, work_bytes } = gpu_need(memory, parts, image_px, frames);
+    // A job that was cancelled may have left more there: too little room is only warned of.
+    let there = match memory {
+        MemoryUse::Fast => text.saturating_add(unet).saturating_add(vae),
+        MemoryUse::Balanced => unet.saturating_add(vae),
+        MemoryUse::Low => vae,
+    };
+    MemoryNeed { weights_bytes: weights_bytes.saturating_sub(there), work_bytes, free_bytes }
 }
 
 fn need_with(parts: PartBytes, image_px: u32, frames: u32, place: Place, free_bytes: Option<u64>) -> MemoryNeed {
@@ -321,6 +356,25 @@ mod tests {
         // On the CPU everything stays.
         let on_cpu = need_with(parts, 1024, 1, Place::Cpu, None);
         assert_eq!(on_cpu.weights_bytes, parts.text + parts.unet + parts.vae);
+    }
+
+    #[test]
+    fn parts_of_a_loaded_model_that_are_away_have_to_come_back() {
+        let parts = PartBytes { text: 1_640_000_000, unet: 5_135_000_000, vae: 167_000_000 };
+        let weights =
+            |memory, image_px, place| need_of_loaded_with(parts, memory, image_px, 1, place, None).weights_bytes;
+        let card = Place::Cuda(0);
+        assert_eq!(weights(MemoryUse::Fast, 1024, card), 0);
+        // The prompt is what takes the most, until pictures become so large that decoding does.
+        assert_eq!(weights(MemoryUse::Balanced, 1024, card), parts.text);
+        assert_eq!(weights(MemoryUse::Balanced, 2048, card), 0);
+        assert_eq!(weights(MemoryUse::Low, 1024, card), parts.unet);
+        for memory in [MemoryUse::Fast, MemoryUse::Balanced, MemoryUse::Low] {
+            assert_eq!(weights(memory, 1024, Place::Cpu), 0, "in main memory all of them stay");
+        }
+        // A game that has taken the room of the parts that are away is told.
+        let low = |free| need_of_loaded_with(parts, MemoryUse::Low, 1024, 1, card, Some(free));
+        assert!(low(5_700_000_000).is_tight() && !low(6_500_000_000).is_tight());
     }
 
     #[test]

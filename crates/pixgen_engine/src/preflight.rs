@@ -4,7 +4,7 @@ use pixgen_api::{DevicePreference, Request};
 use pixgen_sdxl::{FileKind, FileSummary};
 
 use crate::memory::{self, MemoryNeed, Place, gib};
-use crate::{EngineError, ModelInfo, Plan, Weights, inputs, picture};
+use crate::{EngineError, InMemory, ModelInfo, Plan, Weights, inputs, picture};
 
 /// What is known of a request before it runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ impl Preflight {
     ///
     /// No weights are read: headers only. It may take some hundredths of a second, and longer with a slow disk.
     #[must_use]
-    pub fn of(request: &Request, device: DevicePreference, loaded: Option<&Weights>) -> Self {
+    pub fn of(request: &Request, device: DevicePreference, loaded: Option<&InMemory>) -> Self {
         let mut found = Self { plan: None, refusals: Vec::new(), warnings: Vec::new(), memory: MemoryNeed::default() };
         if let Err(error) = request.validate() {
             found.refusals.push(error.to_string());
@@ -85,13 +85,14 @@ impl Preflight {
         }
     }
 
-    fn check_memory(&mut self, plan: &Plan, device: DevicePreference, loaded: Option<&Weights>) {
+    fn check_memory(&mut self, plan: &Plan, device: DevicePreference, loaded: Option<&InMemory>) {
         let place = Place::of(device);
         let weights = Weights::of(&plan.request);
-        self.memory = memory::need(&weights, plan.image_px, plan.request.frames(), place);
-        if loaded == Some(&weights) {
-            self.memory.weights_bytes = 0;
-        }
+        let (image_px, frames) = (plan.image_px, plan.request.frames());
+        self.memory = match loaded.filter(|loaded| loaded.weights == weights) {
+            Some(InMemory { memory, .. }) => memory::need_of_loaded(&weights, *memory, image_px, frames, place),
+            None => memory::need(&weights, image_px, frames, place),
+        };
         // Another model that is loaded goes before this one comes: how much that frees is not known, so nothing is refused.
         if self.memory.is_refused() && loaded.is_none() && place.is_sure() {
             self.refusals.push(out_of_memory(&self.memory, place).to_string());

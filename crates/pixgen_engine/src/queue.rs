@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pixgen_api::{JobId, JobState, Priority, Request};
 
-use crate::Weights;
+use crate::InMemory;
 use crate::journal::Entry;
 
 /// A job that has not ended.
@@ -62,7 +62,7 @@ struct State {
     closed: bool,
     /// Whether there is nobody any more who draws.
     stopped: bool,
-    loaded: Option<Weights>,
+    loaded: Option<InMemory>,
 }
 
 /// The queue.
@@ -98,15 +98,15 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a job in its place, and calls `told` with how many come before it, while nobody can take it yet: what is said
-    /// of a job is said in order. False when nobody will ever take it.
-    pub(crate) fn push(&self, job: Job, told: impl FnOnce(usize)) -> bool {
+    /// Puts a job in its place, and calls `told` with it and how many come before it, while nobody can take it yet: what is
+    /// said of a job is said in order. False when nobody will ever take it.
+    pub(crate) fn push(&self, job: Job, told: impl FnOnce(&Job, usize)) -> bool {
         let mut state = self.lock();
         if state.stopped {
             return false;
         }
         let place = place_of(&state.waiting, &job);
-        told(place + usize::from(state.running.is_some()));
+        told(&job, place + usize::from(state.running.is_some()));
         state.waiting.insert(place, job);
         self.changed.notify_all();
         true
@@ -170,11 +170,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    pub(crate) fn set_loaded(&self, loaded: Option<Weights>) {
+    pub(crate) fn set_loaded(&self, loaded: Option<InMemory>) {
         self.lock().loaded = loaded;
     }
 
-    pub(crate) fn loaded(&self) -> Option<Weights> {
+    pub(crate) fn loaded(&self) -> Option<InMemory> {
         self.lock().loaded.clone()
     }
 
@@ -184,10 +184,18 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Writes something down about the running job, unless the user has cancelled it: it must not come back.
+    /// Has something written down about the running job, unless the user has cancelled it: it must not come back.
     pub(crate) fn unless_cancelled<T>(&self, job: &Job, write: impl FnOnce() -> T) -> Option<T> {
         let _state = self.lock();
         (!job.cancelled.load(Ordering::Relaxed)).then(write)
+    }
+
+    /// Says something of a job, unless it has ended: what is said of a job ends with its end.
+    pub(crate) fn unless_ended(&self, id: JobId, say: impl FnOnce()) {
+        let state = self.lock();
+        if state.running.iter().chain(&state.waiting).any(|job| job.id == id) {
+            say();
+        }
     }
 
     /// Nobody draws any more; returns the jobs that have not ended.

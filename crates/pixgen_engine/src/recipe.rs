@@ -181,16 +181,16 @@ mod tests {
         std::fs::write(&file, "ff0000").unwrap();
         let palette = PixelArt { palette: pixgen_api::PaletteSource::File(file.clone()), ..PixelArt::default() };
         let request = Request { pixel_art: palette, ..Request::new(Kind::Item, "x") };
-        let mut hashes = crate::HashCache::default();
-        let inputs = hashes.inputs_of(&request);
+        let hashes = crate::HashCache::default();
+        let inputs = hashes.inputs_of(&request, &|| false).unwrap();
         let provenance =
             Provenance { request: request.clone(), model: String::new(), native_size_px: 1, inputs, recipe: None };
         let png = provenance.encode(&RgbaImage::new(1, 1)).unwrap();
         // Drawn from the panel, which has written the file's place for the recipe's `two.hex`.
         let palette = PixelArt { palette: pixgen_api::PaletteSource::File("two.hex".into()), ..PixelArt::default() };
         let recipe = Request { pixel_art: palette, ..request.clone() };
-        let mut is_stale = || {
-            let inputs = hashes.inputs_of(&request);
+        let is_stale = || {
+            let inputs = hashes.inputs_of(&request, &|| false).unwrap();
             let is_stale = has_other_inputs(&png, &inputs).unwrap();
             let expected = if is_stale { Bake::Stale } else { Bake::Fresh };
             assert_eq!(bake_with(&png, &recipe, &request, &inputs).unwrap(), expected);

@@ -1,5 +1,5 @@
-//! Where the files that a recipe names may lie: a recipe may come with somebody else's assets, and must not be a way to
-//! read any file of the computer.
+//! Where the files that a recipe or a picture's settings name may lie: both may come from somebody else, and must not be a
+//! way to have any file of the computer opened, or one of another computer.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -8,8 +8,8 @@ use pixgen_api::{ModelRef, PaletteSource, Request};
 
 use crate::EngineError;
 
-/// The folders of one recipe. A file that it names is looked for in the folder of the recipe, in the folder of all
-/// assets, and in the folders of models, in this order.
+/// The folders of one recipe, or of one picture. A file that it names is looked for in the folder in which it lies, in the
+/// folder of all assets, and in the folders of models, in this order.
 #[derive(Clone, Debug)]
 pub struct RecipeFolders {
     /// The folder of all assets.
@@ -18,6 +18,8 @@ pub struct RecipeFolders {
     here: PathBuf,
     /// Folders of models.
     models: Vec<PathBuf>,
+    /// Files and folders that the user has named.
+    named: Vec<PathBuf>,
 }
 
 impl RecipeFolders {
@@ -25,7 +27,25 @@ impl RecipeFolders {
     #[must_use]
     pub fn new(root: &Path, recipe: &Path, models: &[PathBuf]) -> Self {
         let here = recipe.parent().map_or_else(PathBuf::new, Path::to_owned);
-        Self { root: root.to_owned(), here, models: models.to_vec() }
+        Self { root: root.to_owned(), here, models: models.to_vec(), named: Vec::new() }
+    }
+
+    /// The folders of a recipe or picture, by the one rule for games and command lines: `roots` are the folders that may
+    /// be the folder of all assets. The first in which `file` lies is it, else the file's own folder. So a recipe below
+    /// `assets/gen` may name all assets of the game, however it is loaded.
+    #[must_use]
+    pub fn of_file(file: &Path, roots: &[&Path], models: &[PathBuf]) -> Self {
+        let found = roots.iter().find_map(|root| Some((*root, file.strip_prefix(root).ok()?)));
+        let own = || (file.parent().unwrap_or(Path::new("")), Path::new(file.file_name().unwrap_or_default()));
+        let (root, below) = found.unwrap_or_else(own);
+        Self::new(root, below, models)
+    }
+
+    /// The same with files and folders that the user has named: what a picture's settings name there may be opened, too.
+    #[must_use]
+    pub fn with_named(self, named: impl IntoIterator<Item = PathBuf>) -> Self {
+        let named = named.into_iter().filter(|path| !path.as_os_str().is_empty());
+        Self { named: self.named.into_iter().chain(named).collect(), ..self }
     }
 
     /// The request with every file at its place on the disk. A file that is nowhere gets the place where it should be.
@@ -40,12 +60,51 @@ impl RecipeFolders {
         Ok(request)
     }
 
-    /// The same for a request that need not be a recipe, as one that a PNG gives back: with its files at their places if all
-    /// of them are there, else as it is.
+    /// The settings that a picture brings along, with those of their files that may be opened, each at its place; the
+    /// others are left out, and the second value says why, each with what to do. Nothing outside these folders is looked
+    /// at: the picture may come from anybody.
+    ///
+    /// A path from the root of a disk may be opened in all of these folders and where the user has
+    /// [named](Self::with_named) it, any other is looked for as a recipe's, and at last in the folders that the user has
+    /// named.
     #[must_use]
-    pub fn resolve_if_there(&self, request: &Request) -> Request {
-        let Ok(mut found) = self.resolve(request) else { return request.clone() };
-        if paths_of(&mut found).iter().all(|(_, path)| path.exists()) { found } else { request.clone() }
+    pub fn admit(&self, request: &Request) -> (Request, Vec<EngineError>) {
+        self.admit_or(request, &|_, _| None)
+    }
+
+    /// The same where something else may take a file's place: `instead` is asked with what the file is for and where it
+    /// is, if it may be opened.
+    pub(crate) fn admit_or(
+        &self,
+        request: &Request,
+        instead: &dyn Fn(&'static str, Option<&Path>) -> Option<PathBuf>,
+    ) -> (Request, Vec<EngineError>) {
+        let mut admitted = request.clone();
+        let refused = admit_each(&mut admitted, |what, path| {
+            let place = self.place_in_settings(what, path);
+            instead(what, place.as_deref().ok()).map_or(place, Ok)
+        });
+        (admitted, refused)
+    }
+
+    fn place_in_settings(&self, what: &'static str, path: &Path) -> Result<PathBuf, EngineError> {
+        let is_plain = !path.components().any(|part| part == Component::ParentDir);
+        let holds = |folder: &PathBuf| path.starts_with(folder);
+        if is_plain && path.is_absolute() && (self.models.iter().any(holds) || self.named.iter().any(holds)) {
+            return Ok(path.to_owned());
+        }
+        if is_plain && path.is_absolute() && holds(&self.root) {
+            return self.inside_root(what, path.to_owned());
+        }
+        let place = self.place_of(what, path).map_err(|error| match error {
+            EngineError::OutsidePath { what, path, reason } => EngineError::ForeignPath { what, path, reason },
+            error => error,
+        })?;
+        let mut named = self.named.iter().filter_map(|folder| Some(folder.join(inside(path)?)));
+        if fs::symlink_metadata(&place).is_ok() {
+            return Ok(place);
+        }
+        Ok(named.find(|named| fs::symlink_metadata(named).is_ok()).unwrap_or(place))
     }
 
     /// The other way round: the request with paths that a recipe may hold, each of which names the same file. Those that
@@ -112,13 +171,17 @@ impl RecipeFolders {
         let exists = |place: &PathBuf| fs::symlink_metadata(place).is_ok();
         let place = if exists(&first) { first } else { places.find(exists).unwrap_or(first) };
         // A link in a folder of models is the user's own; one among the assets may have come with them.
-        if in_assets.contains(&place)
-            && let (Ok(root), Ok(real)) = (self.root.canonicalize(), place.canonicalize())
-            && !real.starts_with(&root)
-        {
-            return Err(refused("is a link that leads out of the game's assets"));
+        if in_assets.contains(&place) { self.inside_root(what, place) } else { Ok(place) }
+    }
+
+    /// Refuses what lies among the assets by its name alone.
+    fn inside_root(&self, what: &'static str, place: PathBuf) -> Result<PathBuf, EngineError> {
+        match (self.root.canonicalize(), place.canonicalize()) {
+            (Ok(root), Ok(real)) if !real.starts_with(&root) => {
+                Err(refused(what, &place, "is a link that leads out of the game's assets"))
+            }
+            _ => Ok(place),
         }
-        Ok(place)
     }
 }
 
@@ -143,6 +206,46 @@ fn inside(path: &Path) -> Option<PathBuf> {
         }
     }
     Some(inside)
+}
+
+/// Puts every file of a request at the place that `place` gives it, and leaves out those that it refuses.
+fn admit_each(
+    request: &mut Request,
+    place: impl Fn(&'static str, &Path) -> Result<PathBuf, EngineError>,
+) -> Vec<EngineError> {
+    let mut refused = Vec::new();
+    let mut admit = |what: &'static str, path: &mut PathBuf| match place(what, path) {
+        Ok(place) => {
+            *path = place;
+            true
+        }
+        Err(error) => {
+            refused.push(error);
+            false
+        }
+    };
+    if let ModelRef::Folder(path) | ModelRef::File(path) = &mut request.model
+        && !admit("model", path)
+    {
+        request.model = ModelRef::default();
+    }
+    if let PaletteSource::File(path) = &mut request.pixel_art.palette
+        && !admit("palette", path)
+    {
+        request.pixel_art.palette = Request::default().pixel_art.palette;
+    }
+    let had_init_image = request.init_image.is_some();
+    for (what, path) in
+        [("vae", &mut request.vae), ("init_image", &mut request.init_image), ("mask", &mut request.mask)]
+    {
+        path.take_if(|path| !admit(what, path));
+    }
+    request.loras.retain_mut(|lora| admit("LoRA", &mut lora.path));
+    if had_init_image && request.init_image.is_none() {
+        // It has nothing to paint anew.
+        request.mask = None;
+    }
+    refused
 }
 
 /// Every file that a request names, and what each is.
@@ -284,14 +387,84 @@ mod tests {
                 assert_eq!(kept, request);
             }
         }
-        let [there, missing, elsewhere] = ["ref.png", "no.png", "/etc/passwd"].map(|path| {
-            let request = Request { init_image: Some(path.into()), ..Request::default() };
-            folders.resolve_if_there(&request).init_image.unwrap()
-        });
-        assert_eq!(there, folder.path().join("assets/hero/ref.png"));
-        assert_eq!((missing, elsewhere), ("no.png".into(), "/etc/passwd".into()), "as they are");
         let outside = Request { init_image: Some(folder.path().join("secret.png")), ..Request::default() };
         assert!(folders.relative(&outside).unwrap_err().to_string().contains("lies in none of them"));
+    }
+
+    #[test]
+    fn what_a_picture_brings_along_is_opened_in_the_folders_only_or_where_the_user_has_named_it() {
+        let (folder, folders) = game();
+        let place = |path: &str| folder.path().join(path);
+        let admitted = |folders: &RecipeFolders, path: &str| {
+            let all = all_fields(path).into_iter().map(|(what, request)| {
+                let (mut admitted, refused) = folders.admit(&request);
+                let path = paths_of(&mut admitted).first().map(|(_, path)| path.to_path_buf());
+                assert_eq!(path.is_none(), !refused.is_empty());
+                (what, path, refused.first().map(ToString::to_string))
+            });
+            all.collect::<Vec<_>>()
+        };
+        for (path, expected) in [
+            ("ref.png", "assets/hero/ref.png"),
+            ("../shared/ref2.png", "assets/shared/ref2.png"),
+            ("missing.png", "assets/hero/missing.png"),
+            ("models/loras/pixel.safetensors", "models/loras/pixel.safetensors"),
+        ] {
+            assert!(admitted(&folders, path).iter().all(|(_, found, _)| *found == Some(place(expected))), "{path}");
+            // As what was drawn from the panel has it.
+            let path = place(expected).display().to_string();
+            assert!(admitted(&folders, &path).iter().all(|(_, found, _)| *found == Some(place(expected))), "{path}");
+        }
+        let secret = place("secret.png").display().to_string();
+        let around = place("models/../secret.png").display().to_string();
+        for (path, reason) in [
+            (secret.as_str(), "is absolute"),
+            (around.as_str(), "is absolute"),
+            ("/etc/passwd", "is absolute"),
+            ("../../secret.png", "leads out of the game's assets"),
+            ("\\\\server\\share\\x.png", "is a path on another computer"),
+            ("//server/share/x.png", "is a path on another computer"),
+            ("C:\\secret.png", "names a drive"),
+        ] {
+            for (what, found, refused) in admitted(&folders, path) {
+                let refused = refused.unwrap();
+                assert_eq!(found, None);
+                for expected in [what, path, reason, "choose it by hand"] {
+                    assert!(refused.contains(expected), "{expected}: {refused}");
+                }
+            }
+        }
+        // The same by one whom the user has told so.
+        let trusted =
+            folders.clone().with_named([place("secret.png"), place("").join("assets/shared"), PathBuf::new()]);
+        assert!(admitted(&trusted, &secret).iter().all(|(_, found, _)| *found == Some(place("secret.png"))));
+        assert!(
+            admitted(&trusted, "ref2.png").iter().all(|(_, found, _)| *found == Some(place("assets/shared/ref2.png")))
+        );
+        assert!(admitted(&trusted, "/etc/passwd").iter().all(|(_, found, _)| found.is_none()));
+        // One file of several.
+        let mut request =
+            Request { init_image: Some(secret.into()), mask: Some("ref.png".into()), ..Request::default() };
+        request.loras = ["/x.safetensors", "loras/pixel.safetensors"]
+            .map(|path| LoraRef { path: path.into(), weight: 0.5 })
+            .to_vec();
+        let (admitted, refused) = folders.admit(&request);
+        assert_eq!((admitted.init_image, admitted.mask, refused.len()), (None, None, 2));
+        assert_eq!(admitted.loras.len(), 1);
+        assert_eq!(admitted.loras[0].path, place("models/loras/pixel.safetensors"));
+    }
+
+    #[test]
+    fn one_rule_tells_the_folder_of_all_assets() {
+        let root = |file: &str, roots: &[&str]| {
+            let roots: Vec<&Path> = roots.iter().map(Path::new).collect();
+            let folders = RecipeFolders::of_file(Path::new(file), &roots, &[]);
+            (folders.root, folders.here)
+        };
+        let game = ["/game/assets", "/game/assets/gen"];
+        assert_eq!(root("/game/assets/gen/hero/a.png", &game), ("/game/assets".into(), "gen/hero".into()));
+        assert_eq!(root("/game/drawn/a.png", &["/game/assets", "/game/drawn"]), ("/game/drawn".into(), "".into()));
+        assert_eq!(root("/elsewhere/b/a.png", &game), ("/elsewhere/b".into(), "".into()));
     }
 
     #[cfg(unix)]
@@ -305,5 +478,8 @@ mod tests {
         let named = |path: &str| folders.resolve(&Request { vae: Some(path.into()), ..Request::default() });
         assert!(named("link.png").unwrap_err().to_string().contains("is a link that leads out"));
         assert!(named("friend.png").is_ok() && named("link.safetensors").is_ok());
+        let absolute = folder.path().join("assets/hero/link.png");
+        let (admitted, refused) = folders.admit(&Request { init_image: Some(absolute), ..Request::default() });
+        assert_eq!((admitted.init_image, refused.len()), (None, 1));
     }
 }

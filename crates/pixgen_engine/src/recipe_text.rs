@@ -8,8 +8,9 @@ use pixgen_api::Request;
 
 use crate::EngineError;
 
-/// The text of a recipe with the fields of `request`. Fields that say the same already are not touched; those that the
-/// text leaves out are added at its end where they are not as by default.
+/// The text of a recipe with the fields of `request`. Fields that say the same already are not touched, nor are those inside
+/// a field that changes (`pixel_art: (…)`, the entries of a list that stays as long); fields that the text leaves out are
+/// added at the end where they are not as by default.
 ///
 /// # Errors
 /// When the text is no recipe, or cannot be changed so that it reads as `request`: nothing is guessed.
@@ -19,42 +20,116 @@ pub fn rewrite_recipe(recipe: &Path, text: &str, request: &Request) -> Result<St
     if before == *request {
         return Ok(text.to_owned());
     }
-    let fields_of = |request: &Request| -> Result<Values, EngineError> {
-        let written = ron::to_string(request).map_err(|error| failed(error.to_string()))?;
-        let fields = Fields::find(&written).ok_or_else(|| failed("it is no list of fields".to_owned()))?;
-        Ok(fields.all.iter().map(|field| (written[field.name.clone()].to_owned(), value(&written, field))).collect())
+    let written = |request: &Request| ron::to_string(request).map_err(|error| failed(error.to_string()));
+    let (wanted, found, default) = (written(request)?, written(&before)?, written(&Request::default())?);
+    let said = Said { wanted: &wanted, found: &found, default: Some(&default) };
+    // Inside of changed values first; where that does not come out right, they are written anew as a whole.
+    for depth in [MAX_DEPTH, 0] {
+        let mut changes = Vec::new();
+        change_fields(text, 0..text.len(), said, depth, &mut changes)
+            .ok_or_else(|| failed("it is no list of fields".to_owned()))?;
+        // From the end, so that the places before stay where they are.
+        changes.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
+        let mut new = text.to_owned();
+        for (place, value) in changes {
+            new.replace_range(place, &value);
+        }
+        if Request::from_recipe(new.as_bytes()).is_ok_and(|reads| reads == *request) {
+            return Ok(new);
+        }
+    }
+    Err(failed("it would not read as what was drawn".to_owned()))
+}
+
+/// Deepest value inside of which something is changed: a field of a list's entry.
+const MAX_DEPTH: usize = 4;
+
+/// Places in a text, and what is to stand there.
+type Changes = Vec<(Range<usize>, String)>;
+
+/// A value in the engine's own words: as it is to be, as it reads now, and by default where that is known.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    wanted: &'a str,
+    found: &'a str,
+    default: Option<&'a str>,
+}
+
+/// Changes the fields of the struct that stands at `place`; `None` when there is none.
+fn change_fields(text: &str, place: Range<usize>, said: Said<'_>, depth: usize, changes: &mut Changes) -> Option<()> {
+    let there = Fields::find_at(text, place)?;
+    let (wanted, found) = (values(said.wanted)?, values(said.found)?);
+    let default = said.default.and_then(values).unwrap_or_default();
+    let of = |all: &[(String, String)], name: &str| {
+        all.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
     };
-    let (wanted, found, default) = (fields_of(request)?, fields_of(&before)?, fields_of(&Request::default())?);
-    let there = Fields::find(text).ok_or_else(|| failed("it is no list of fields".to_owned()))?;
-    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     let mut added = Vec::new();
-    for (index, (name, value)) in wanted.iter().enumerate() {
-        if found.get(index).is_some_and(|(_, before)| before == value) {
+    for (name, value) in &wanted {
+        let (before, default) = (of(&found, name), of(&default, name));
+        if before.as_ref() == Some(value) {
             continue;
         }
+        let inner = Said { wanted: value, found: before.as_deref().unwrap_or_default(), default: default.as_deref() };
         match there.all.iter().find(|field| text[field.name.clone()] == *name) {
-            Some(field) => changes.push((field.value.clone(), value.clone())),
-            None if default.get(index).is_some_and(|(_, default)| default == value) => {}
+            Some(field) => change_value(text, field.value.clone(), inner, depth, changes),
+            None if default.as_ref() == Some(value) => {}
             None => added.push(format!("{name}: {value}")),
         }
     }
     if !added.is_empty() {
         changes.push(there.addition(text, &added));
     }
-    // From the end, so that the places before stay where they are.
-    changes.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
-    let mut new = text.to_owned();
-    for (place, value) in changes {
-        new.replace_range(place, &value);
-    }
-    match Request::from_recipe(new.as_bytes()) {
-        Ok(reads) if reads == *request => Ok(new),
-        Ok(_) | Err(_) => Err(failed("it would not read as what was drawn".to_owned())),
-    }
+    Some(())
 }
 
-/// Names and values of fields.
-type Values = Vec<(String, String)>;
+/// Changes what has to be changed of a value, or all of it.
+fn change_value(text: &str, place: Range<usize>, said: Said<'_>, depth: usize, changes: &mut Changes) {
+    let before = changes.len();
+    if depth > 0 {
+        if change_fields(text, place.clone(), said, depth - 1, changes).is_some() {
+            return;
+        }
+        if let (Some(there), Some(wanted), Some(found)) =
+            (elements(&text[place.clone()]), elements(said.wanted), elements(said.found))
+            && there.len() == wanted.len()
+            && there.len() == found.len()
+        {
+            for ((at, wanted), found) in there.into_iter().zip(wanted).zip(found) {
+                let (wanted, found) = (&said.wanted[wanted], &said.found[found]);
+                if wanted != found {
+                    let at = at.start + place.start..at.end + place.start;
+                    change_value(text, at, Said { wanted, found, default: None }, depth - 1, changes);
+                }
+            }
+            return;
+        }
+        changes.truncate(before);
+    }
+    changes.push((place, said.wanted.to_owned()));
+}
+
+/// Names and values of the fields of a struct, as people write them.
+fn values(written: &str) -> Option<Vec<(String, String)>> {
+    let fields = Fields::find_at(written, 0..written.len())?;
+    Some(fields.all.iter().map(|field| (written[field.name.clone()].to_owned(), value(written, field))).collect())
+}
+
+/// Where the entries of a list stand in its text.
+fn elements(text: &str) -> Option<Vec<Range<usize>>> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_blank();
+    scanner.take('[').then_some(())?;
+    let mut all = Vec::new();
+    loop {
+        scanner.skip_blank();
+        if scanner.take(']') {
+            return Some(all);
+        }
+        all.push(scanner.value().filter(|value| !value.is_empty())?);
+        scanner.skip_blank();
+        scanner.take(',');
+    }
+}
 
 /// The text of a field's value, as people write it.
 fn value(text: &str, field: &Field) -> String {
@@ -78,9 +153,9 @@ struct Fields {
 }
 
 impl Fields {
-    /// Finds the fields of a text that is known to be RON.
-    fn find(text: &str) -> Option<Self> {
-        let mut scanner = Scanner { text, at: 0 };
+    /// Finds the fields of the struct at `place` in a text that is known to be RON.
+    fn find_at(text: &str, place: Range<usize>) -> Option<Self> {
+        let mut scanner = Scanner { text: &text[..place.end], at: place.start };
         scanner.skip_attributes();
         scanner.skip_blank();
         scanner.name(); // a struct may be called by its name
@@ -274,6 +349,39 @@ mod tests {
             .replace("size_px: 32,\n", "size_px: 32,\n    steps: 4,\n");
         assert_eq!(new, expected);
         assert_eq!(rewritten(text, |_| ()), text);
+    }
+
+    #[test]
+    fn comments_inside_of_a_value_that_changes_stay_too() {
+        let text = r##"(
+    prompt: "x",
+    pixel_art: (
+        // As few as they may be, (two)
+        colors: 4, // and "no more"
+        dither: /* not: bayer */ none,
+        palette: colors(["#ff0000", "#00ff00"]), // hers
+    ),
+    loras: [
+        // The look.
+        (path: "a.safetensors", weight: 0.5), // half of it
+        (path: "b.safetensors" /* the cape */, weight: 1.0),
+    ],
+)
+"##;
+        let new = rewritten(text, |request| {
+            request.pixel_art.colors = Some(6);
+            request.pixel_art.specks_px = 9;
+            request.loras[1].weight = 0.25;
+        });
+        let expected = text
+            .replace("colors: 4", "colors: 6")
+            .replace("// hers\n", "// hers\n        specks_px: 9,\n")
+            .replace("weight: 1.0", "weight: 0.25");
+        assert_eq!(new, expected);
+        // A list of another length is written anew, the comments around it stay.
+        let new = rewritten(text, |request| _ = request.loras.pop());
+        assert!(new.contains("(two)") && !new.contains("The look") && new.contains("not: bayer"), "{new}");
+        rewritten(text, |request| request.pixel_art = pixgen_api::PixelArt::default());
     }
 
     #[test]

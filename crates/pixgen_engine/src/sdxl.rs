@@ -100,6 +100,10 @@ impl Backend for Sdxl {
         self.pipeline.image_channels() == 4
     }
 
+    fn memory_use(&self) -> MemoryUse {
+        self.pipeline.memory_use()
+    }
+
     fn draw(&mut self, drawing: Drawing<'_>, progress: &dyn Progress) -> Result<Vec<RgbaImage>, EngineError> {
         // Gives this thread the card's context, without which memory is not given back there.
         self.pipeline.device().synchronize().map_err(pixgen_sdxl::Error::from)?;

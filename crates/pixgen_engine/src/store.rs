@@ -16,7 +16,7 @@ use pixgen_api::{GenPath, Generated};
 use crate::backend::pixels;
 use crate::files::{hash_of, io_error, is_hash, read, read_up_to, sweep, write_whole, write_whole_if};
 use crate::history::Index;
-use crate::{EngineError, Provenance};
+use crate::{EngineError, HashCache, Provenance};
 
 /// The history folder and the folder of accepted sprites.
 #[derive(Clone, Debug)]
@@ -41,6 +41,12 @@ impl Store {
         Self { gen_dir: folder.to_owned(), ..self.clone() }
     }
 
+    /// The folder of the history and all that belongs to it.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// The folder of everything that was ever drawn, one PNG each, named by its SHA-256.
     #[must_use]
     pub fn history_dir(&self) -> PathBuf {
@@ -63,6 +69,17 @@ impl Store {
         self.data_dir.join("bakes")
     }
 
+    /// Hashes of large files.
+    fn hashes_dir(&self) -> PathBuf {
+        self.data_dir.join("hashes")
+    }
+
+    /// What is known of the hashes of files that requests name; those of large files are kept with the history.
+    #[must_use]
+    pub fn hash_cache(&self) -> HashCache {
+        HashCache::in_folder(self.hashes_dir())
+    }
+
     /// Small pictures of large sprites of the history.
     pub(crate) fn thumbnails_dir(&self) -> PathBuf {
         self.data_dir.join("thumbnails")
@@ -75,8 +92,14 @@ impl Store {
 
     /// Removes what programs that were killed left half-written.
     pub(crate) fn sweep(&self) {
-        let folders =
-            [self.history_dir(), self.inputs_dir(), self.queue_dir(), self.thumbnails_dir(), self.bakes_dir()];
+        let folders = [
+            self.history_dir(),
+            self.inputs_dir(),
+            self.queue_dir(),
+            self.thumbnails_dir(),
+            self.bakes_dir(),
+            self.hashes_dir(),
+        ];
         for folder in folders {
             sweep(&folder);
         }

@@ -9,39 +9,25 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use pixgen_api::{Event, EventKind};
 
-use crate::inputs::HashCache;
 use crate::job::Tools;
 use crate::journal::Journal;
 use crate::loaded::Slot;
 use crate::queue::{Job, Next, Queue};
-use crate::{BackendLoader, EngineError, Store, job};
+use crate::{EngineError, HashCache, Store, job};
 
 /// What the thread owns.
 pub(crate) struct Worker {
-    queue: Arc<Queue>,
-    journal: Option<Arc<Journal>>,
-    events: Sender<Event>,
-    store: Store,
-    fresh_seed: Box<dyn FnMut() -> u64 + Send>,
-    unload_after: Option<Duration>,
-    slot: Slot,
-    hashes: HashCache,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) events: Sender<Event>,
+    pub(crate) store: Store,
+    pub(crate) fresh_seed: Box<dyn FnMut() -> u64 + Send>,
+    pub(crate) unload_after: Option<Duration>,
+    pub(crate) slot: Slot,
+    pub(crate) hashes: HashCache,
 }
 
 impl Worker {
-    pub(crate) fn new(
-        queue: Arc<Queue>,
-        journal: Option<Arc<Journal>>,
-        events: Sender<Event>,
-        store: Store,
-        loader: BackendLoader,
-        fresh_seed: Box<dyn FnMut() -> u64 + Send>,
-        unload_after: Option<Duration>,
-    ) -> Self {
-        let slot = Slot::new(loader);
-        Self { queue, journal, events, store, fresh_seed, unload_after, slot, hashes: HashCache::default() }
-    }
-
     /// Works until the engine is dropped. Models compute in `pool` and nowhere else.
     ///
     /// Should this thread ever end otherwise, nobody waits in vain: all jobs fail, and later ones are refused.
@@ -78,7 +64,7 @@ impl Worker {
                 journal: self.journal.as_deref(),
                 events: &self.events,
                 store: &self.store,
-                hashes: &mut self.hashes,
+                hashes: &self.hashes,
             };
             job::draw(&mut job, tools, &mut self.slot, &mut self.fresh_seed)
         }));
@@ -106,7 +92,7 @@ impl Worker {
         } else if let Some(journal) = self.journal.as_deref() {
             // It was not the job's fault.
             job.entry.starts = job.entry.starts.saturating_sub(1);
-            if let Err(error) = journal.write(job.order, &job.entry) {
+            if let Err(error) = journal.begin_to_write(job.order, &job.entry).wait() {
                 tracing::warn!("{error}");
             }
         }

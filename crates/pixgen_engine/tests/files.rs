@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
 use pixgen_api::{Animation, DevicePreference, GenPath, Kind, ModelRef, PixelArt, Request};
-use pixgen_engine::{Catalog, HistoryQuery, Preflight, Provenance, THUMBNAIL_PX};
+use pixgen_engine::{Catalog, HistoryQuery, Preflight, Provenance, RecipeFolders, THUMBNAIL_PX};
 
 mod common;
 use common::{done, engine, failed, request};
@@ -117,14 +117,25 @@ fn a_sprite_is_drawn_again_though_the_picture_that_it_began_with_has_changed() {
     let first = done(&engine, variation).remove(0);
     image::RgbaImage::from_pixel(16, 16, image::Rgba([200, 0, 0, 255])).save(&init).unwrap();
     let png = fs::read(&first.file).unwrap();
-    let recovered = engine.store().recover(&png).unwrap().unwrap();
-    assert_ne!(recovered.request.init_image, Some(init));
+    let folders = RecipeFolders::of_file(&first.file, &[folder.path()], &[]);
+    let recovered = engine.store().recover(&png, &folders).unwrap().unwrap();
+    assert_ne!(recovered.request.init_image, Some(init.clone()));
     assert!(recovered.notes.is_empty());
+    // So it does where that picture is none that a PNG may have opened.
+    image::RgbaImage::from_pixel(16, 16, image::Rgba([0, 90, 0, 255])).save(&init).unwrap();
+    let strangers = RecipeFolders::of_file(&first.file, &[&folder.path().join("gen")], &[]);
+    let elsewhere = engine.store().recover(&png, &strangers).unwrap().unwrap();
+    assert_eq!(elsewhere.request, recovered.request);
+    assert!(elsewhere.notes.is_empty(), "{:?}", elsewhere.notes);
     let again = done(&engine, recovered.request).remove(0);
     assert_eq!(again.pixels, first.pixels);
     assert_eq!(recovered.inputs[0].name, "init.png");
     fs::remove_dir_all(folder.path().join(".pixgen/inputs")).unwrap();
-    let recovered = engine.store().recover(&png).unwrap().unwrap();
+    let elsewhere = engine.store().recover(&png, &strangers).unwrap().unwrap();
+    assert_eq!(elsewhere.request.init_image, None);
+    assert!(elsewhere.notes[0].contains("init.png\" that the picture names is absolute"), "{:?}", elsewhere.notes);
+    image::RgbaImage::from_pixel(16, 16, image::Rgba([200, 0, 0, 255])).save(&init).unwrap();
+    let recovered = engine.store().recover(&png, &folders).unwrap().unwrap();
     assert!(recovered.notes[0].contains("init.png is not the picture"), "{:?}", recovered.notes);
 }
 

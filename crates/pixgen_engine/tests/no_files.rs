@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use pixgen_api::{DevicePreference, ModelRef, PaletteSource, PixelArt, Request};
-use pixgen_engine::{Bake, Catalog, Preflight, Provenance, bake_of};
+use pixgen_engine::{Bake, Catalog, Preflight, Provenance, RecipeFolders, bake_of};
 
 mod common;
 use common::{done, engine, failed, request};
@@ -65,7 +65,8 @@ fn the_way_back_of_a_sprite_does_not_wait_for_a_pipe_and_asks_for_nothing_absurd
     let sprite = done(&engine, Request { init_image: Some(init.clone()), ..request("a coin") }).remove(0);
     fs::remove_file(&init).unwrap();
     pipe(&init);
-    let recovered = engine.store().recover(&fs::read(&sprite.file).unwrap()).unwrap().unwrap();
+    let folders = RecipeFolders::of_file(&sprite.file, &[folder.path()], &[]);
+    let recovered = engine.store().recover(&fs::read(&sprite.file).unwrap(), &folders).unwrap().unwrap();
     assert_ne!(recovered.request.init_image, Some(init), "the copy takes its place");
     assert!(recovered.notes.is_empty());
 
@@ -77,7 +78,7 @@ fn the_way_back_of_a_sprite_does_not_wait_for_a_pipe_and_asks_for_nothing_absurd
         recipe: None,
     };
     let png = absurd.encode(&image::RgbaImage::new(2, 2)).unwrap();
-    let error = engine.store().recover(&png).unwrap_err().to_string();
+    let error = engine.store().recover(&png, &folders).unwrap_err().to_string();
     assert!(error.contains("size_px is 1000000"), "{error}");
     assert_eq!(bake_of(&png, &request("a coin")).unwrap(), Bake::Stale);
 }

@@ -146,6 +146,7 @@ fn waiting_jobs_go_on_after_a_restart_and_finished_images_are_not_drawn_again() 
     let running = JobId::fresh();
     let options = JobOptions { tag: Some("hero.png".to_owned()), ..JobOptions::default() };
     first.submit_with(running, Request { count: 3, ..request("a hero") }, options);
+    while first.events().recv_timeout(Duration::from_secs(5)).unwrap().kind != EventKind::Started {}
     submit(&first, "low", Priority::Low);
     submit(&first, "high", Priority::High);
     let (cancelled, _) = submit(&first, "cancelled", Priority::Normal);
@@ -201,6 +202,7 @@ fn a_job_that_ends_the_program_every_time_is_given_up() {
     };
     assert!(matches!(&event, EventKind::Failed(text) if text.contains("ended 5 times")), "{event:?}");
     assert!(engine.jobs().is_empty());
+    drop(engine);
     assert_eq!(fs::read_dir(queue).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some()).count(), 0);
 }
 

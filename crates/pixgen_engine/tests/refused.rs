@@ -34,6 +34,7 @@ fn what_no_model_could_draw_is_not_written_down() {
     let left = || fs::read_dir(folder.path().join(".pixgen/queue")).unwrap().count();
     assert_eq!(left(), 1, "the lock");
     engine.submit(request("a coin"));
+    drop(engine);
     assert_eq!(left(), 2);
 }
 
@@ -142,5 +143,6 @@ fn when_the_thread_ends_nobody_waits_in_vain() {
     let end = events_of(&engine, late).pop();
     assert!(matches!(&end, Some(EventKind::Failed(text)) if text.contains("inference thread has ended")), "{end:?}");
     assert!(engine.jobs().is_empty());
+    drop(engine);
     assert_eq!(fs::read_dir(folder.path().join(".pixgen/queue")).unwrap().count(), 1, "the lock");
 }

@@ -109,9 +109,9 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
     assert!(cancelled >= cancelled_in_time.len().saturating_sub(5), "{cancelled} of {}", cancelled_in_time.len());
     let kept = engine.store().history(&HistoryQuery::default()).unwrap();
     assert_eq!(kept.iter().map(|entry| entry.hash.clone()).collect::<BTreeSet<_>>(), all);
+    drop(engine);
     let left = fs::read_dir(folder.path().join(".pixgen/queue")).unwrap();
     assert_eq!(left.filter(|e| e.as_ref().unwrap().file_name() != "lock").count(), 0);
-    drop(engine);
     let start = Instant::now();
     while threads() > threads_before {
         assert!(start.elapsed() < Duration::from_secs(10), "left: {:?}", engine_threads());

@@ -104,8 +104,9 @@ pub(super) enum Outcome {
     Cancelled { job: JobId },
 }
 
-/// The generator's jobs, its finished sprites, and undo. Nothing here waits for a model; a job that is asked for is noted on
-/// the disk first, so that it survives the end of the program.
+/// The generator's jobs, its finished sprites, and undo. Nothing here waits for a model or a disk. A job that is asked for
+/// is noted on the disk by a thread of the engine's, usually within some hundredths of a second, and survives the end of the
+/// program from then on; a game that ends in an orderly way loses none.
 ///
 /// It owns a thread, which reflection cannot make or copy: inspectors read [`GenStatus`](super::GenStatus) instead.
 #[derive(Resource, Debug)]
@@ -201,12 +202,20 @@ impl GenJobs {
         self.ledger.know_folders(assets, models);
     }
 
-    /// Where the files lie that the PNG `file` may name.
+    /// Where the files lie that the PNG `file` may name: among the game's assets, its generated sprites and its models,
+    /// and with the history.
     #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel asks"))]
     pub(crate) fn folders_of(&self, file: &Path) -> RecipeFolders {
-        let below = [&self.assets_dir, &self.gen_dir()].map(|root| Some((root.clone(), file.strip_prefix(root).ok()?)));
-        let (root, below) = below.into_iter().flatten().next().unwrap_or((self.assets_dir.clone(), Path::new("")));
-        RecipeFolders::new(&root, below, &self.model_dirs)
+        let gen_dir = self.gen_dir();
+        let roots = [self.assets_dir.as_path(), gen_dir.as_path()];
+        let folders = if roots.iter().any(|root| file.starts_with(root)) {
+            RecipeFolders::of_file(file, &roots, &self.model_dirs)
+        } else {
+            // One from elsewhere names what lies in this game.
+            RecipeFolders::new(&self.assets_dir, Path::new(""), &self.model_dirs)
+        };
+        let data_dir = self.engine.store().data_dir().to_owned();
+        folders.with_named([gen_dir, data_dir])
     }
 
     /// The folder in which the file of a sprite lies.

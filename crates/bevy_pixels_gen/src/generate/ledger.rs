@@ -48,6 +48,8 @@ pub(crate) struct Put {
 #[derive(Debug)]
 pub(crate) struct PutDone {
     pub(crate) job: Option<JobId>,
+    /// The sprite's name in the history.
+    pub(crate) hash: String,
     pub(crate) result: PutResult,
 }
 
@@ -58,6 +60,9 @@ pub(crate) enum PutResult {
     Beside,
     /// It cannot stand there, for this reason; the history remembers it.
     Remembered(String),
+    /// Its recipe, a file that this names, or what stands beside it is not as it was: whether it is still the right one has
+    /// to be looked at again.
+    Changed,
     /// It has none, for this reason.
     Failed(String),
 }
@@ -152,7 +157,9 @@ impl Ledger {
             Order::Folders(..) => return,
             Order::Apply { job, .. } => Reply::Changed(Changed::failed(job, GONE.to_owned())),
             Order::Undo | Order::Redo => Reply::Changed(Changed::failed(None, GONE.to_owned())),
-            Order::Put(put) => Reply::Put(PutDone { job: put.job, result: PutResult::Failed(GONE.to_owned()) }),
+            Order::Put(Put { job, hash, .. }) => {
+                Reply::Put(PutDone { job, hash, result: PutResult::Failed(GONE.to_owned()) })
+            }
         };
         self.lock().push_back(reply);
     }
@@ -272,7 +279,8 @@ impl Clerk {
         {
             return Ok(None);
         }
-        let request = RecipeFolders::new(folder, Path::new(path.as_str()), &self.models).relative(&request)?;
+        let roots = [self.assets.as_deref().unwrap_or(folder), folder];
+        let request = RecipeFolders::of_file(&file, &roots, &self.models).relative(&request)?;
         let after = rewrite_recipe(&file, &before, &request)?;
         if after == before {
             return Ok(None);
@@ -312,9 +320,7 @@ impl Clerk {
             None => Err("the asset source of the recipe is none whose files can be written".to_owned()),
             Some((root, path)) => match self.store.in_folder(root).accept_if(&hash, path, may) {
                 Ok(_) => Ok(()),
-                Err(error @ EngineError::ChangedMeanwhile { .. }) => {
-                    return PutDone { job, result: PutResult::Failed(error.to_string()) };
-                }
+                Err(EngineError::ChangedMeanwhile { .. }) => return PutDone { job, hash, result: PutResult::Changed },
                 Err(error) => Err(error.to_string()),
             },
         };
@@ -325,7 +331,7 @@ impl Clerk {
                 Err(error) => PutResult::Failed(format!("{reason}; {error}")),
             },
         };
-        PutDone { job, result }
+        PutDone { job, hash, result }
     }
 }
 

@@ -5,6 +5,7 @@ use pixgen_api::GenPath;
 
 use super::look;
 use super::state::longer_edge;
+use super::target::tell_left_out;
 use super::thumbnails::{ThumbnailKey, Thumbnails, paint_checkerboard};
 use super::{PanelAction, PanelState, PanelTab, SpriteView};
 
@@ -55,7 +56,7 @@ pub(super) fn cell_ui(
     actions: &mut Vec<PanelAction>,
 ) {
     let response = picture(ui, &mut state.thumbnails, place, sprite, edge_pt);
-    menu(&response, state, sprite);
+    menu(&response, state, sprite, actions);
     react(&response, state.target.as_ref(), sprite, actions);
 }
 
@@ -118,7 +119,7 @@ fn facts(sprite: &SpriteView) -> String {
 }
 
 /// Going on from a sprite.
-fn menu(response: &Response, state: &mut PanelState, sprite: &SpriteView) {
+fn menu(response: &Response, state: &mut PanelState, sprite: &SpriteView, actions: &mut Vec<PanelAction>) {
     response.context_menu(|ui| {
         if let Some(request) = &sprite.request {
             if ui.button("Use its prompt").clicked() {
@@ -129,6 +130,7 @@ fn menu(response: &Response, state: &mut PanelState, sprite: &SpriteView) {
             if ui.button("Use its settings and seed").clicked() {
                 state.use_settings(request.as_ref().clone());
                 state.tab = PanelTab::Draw;
+                tell_left_out(&sprite.left_out, actions);
             }
             if ui.button("Use its seed").clicked() {
                 state.request.seed = request.seed;
@@ -136,6 +138,7 @@ fn menu(response: &Response, state: &mut PanelState, sprite: &SpriteView) {
         }
         if ui.button("Make variations").clicked() {
             state.vary(sprite.file.clone(), sprite.request.as_deref());
+            tell_left_out(&sprite.left_out, actions);
         }
         ui.separator();
         if sprite.request.is_some() && ui.button("Copy its prompt").clicked() {

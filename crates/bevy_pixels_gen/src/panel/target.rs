@@ -53,19 +53,29 @@ fn again(ui: &mut Ui, state: &mut PanelState, view: &JobsView, target: &TargetVi
         {
             let request = Box::new(Request { seed: None, count: 1, ..request.clone() });
             actions.push(PanelAction::Generate { request, target: Some(target.path.clone()) });
+            tell_left_out(&target.left_out, actions);
         }
         if button(target.file.is_some(), "Vary…", "Draw something like it", "Its picture is not there yet")
             && let Some(file) = &target.file
         {
             state.vary(file.clone(), request);
+            tell_left_out(&target.left_out, actions);
         }
         if button(request.is_some(), "Use settings", "Put its prompt, settings and seed into the form", unknown)
             && let Some(request) = request
         {
             state.use_settings(request.clone());
             state.tab = super::PanelTab::Draw;
+            tell_left_out(&target.left_out, actions);
         }
     });
+}
+
+/// Says which files of a sprite are not used with the rest of its settings.
+pub(super) fn tell_left_out(left_out: &[String], actions: &mut Vec<PanelAction>) {
+    if !left_out.is_empty() {
+        actions.push(PanelAction::Tell(left_out.join("; ")));
+    }
 }
 
 /// What becomes of the recipe that a sprite comes from.

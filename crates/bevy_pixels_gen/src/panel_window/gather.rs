@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use bevy::prelude::*;
 use pixgen_api::{GenPath, JobId, JobState, Pixels, Priority, Request, recipe_file};
-use pixgen_engine::Provenance;
+use pixgen_engine::{RecipeFolders, Store};
 
 use super::GenPanel;
+use super::look_up::recover;
+use super::task::Background;
 use crate::generate::{Finished, GenJobs, JobRecord, gen_path};
 use crate::panel::{JobView, JobsView, ModelView, SpriteView, TargetView};
 
@@ -58,6 +60,7 @@ pub(super) fn view_of(generated: &pixgen_api::Generated, request: &Request) -> S
         pixels: generated.pixels.clone(),
         size_px: [generated.pixels.width_px, generated.pixels.height_px],
         request: Some(Arc::new(request)),
+        left_out: Vec::new(),
         is_applied: false,
     }
 }
@@ -65,8 +68,18 @@ pub(super) fn view_of(generated: &pixgen_api::Generated, request: &Request) -> S
 /// How the chosen target was drawn, read from its file when another is chosen or its image changes.
 #[derive(Debug, Default)]
 pub(super) struct TargetFile {
+    /// Of which target that was read, or is being read.
+    path: Option<GenPath>,
+    found: FoundTarget,
+    reading: Background<FoundTarget>,
+}
+
+/// What was found out about a target.
+#[derive(Debug, Default)]
+struct FoundTarget {
     path: Option<GenPath>,
     request: Option<Arc<Request>>,
+    left_out: Vec<String>,
     file: Option<PathBuf>,
     recipe: Option<String>,
 }
@@ -76,22 +89,42 @@ impl TargetFile {
         self.path = None;
     }
 
-    fn update(&mut self, path: &GenPath, jobs: &GenJobs) {
-        if self.path.as_ref() == Some(path) {
-            return;
+    /// What is known of the target by now; `named` are the files that the user has named.
+    fn update(&mut self, path: &GenPath, jobs: &GenJobs, named: impl FnOnce() -> Vec<PathBuf>) -> Option<&FoundTarget> {
+        if self.path.as_ref() != Some(path) {
+            self.path = Some(path.clone());
+            // The history's copy stays when the sprite is replaced.
+            let store = jobs.engine().store().clone();
+            let in_history = jobs.shown(path).map(|hash| store.history_dir().join(format!("{hash}.png")));
+            let beside = path.file_in(&jobs.folder_of(path));
+            // A recipe names its files from where it lies.
+            let folders = jobs.folders_of(&beside).with_named(named());
+            let path = path.clone();
+            self.reading.start(move || FoundTarget::read(path, in_history, beside, &folders, &store));
         }
-        // The history's copy stays when the sprite is replaced.
-        let in_history = jobs.shown(path).map(|hash| jobs.engine().store().history_dir().join(format!("{hash}.png")));
-        let beside = path.file_in(&jobs.folder_of(path));
-        let file = in_history.unwrap_or_else(|| beside.clone());
-        let png = std::fs::read(&file).ok();
-        let request = png.as_ref().and_then(|png| Provenance::request_of(png).ok().flatten());
-        // A recipe names its files from where it lies.
-        let request = request.map(|request| jobs.folders_of(&beside).resolve_if_there(&request));
+        if let Some(found) = self.reading.take() {
+            self.found = found;
+        }
+        (self.found.path.as_ref() == Some(path)).then_some(&self.found)
+    }
+}
+
+impl FoundTarget {
+    fn read(
+        path: GenPath,
+        in_history: Option<PathBuf>,
+        beside: PathBuf,
+        folders: &RecipeFolders,
+        store: &Store,
+    ) -> Self {
         let recipe = recipe_file(&beside).filter(|recipe| recipe.is_file());
         let name = recipe.as_ref().and_then(|recipe| recipe.file_name());
         let recipe = name.map(|name| name.to_string_lossy().into_owned());
-        *self = Self { path: Some(path.clone()), request: request.map(Arc::new), file: png.map(|_| file), recipe };
+        let file = in_history.unwrap_or(beside);
+        let recovered = recover(&file, folders, store).ok();
+        let (request, left_out) = recovered.map(|found| (Arc::new(found.request), found.notes)).unzip();
+        let left_out = left_out.unwrap_or_default();
+        Self { path: Some(path), request, left_out, file: Some(file).filter(|file| file.is_file()), recipe }
     }
 }
 
@@ -117,10 +150,12 @@ pub(super) fn gather(
     let (can_undo, can_redo) = jobs.can_undo_redo();
     let shown = panel.state.target.as_ref().and_then(|path| jobs.shown(path)).map(str::to_owned);
     let shown = shown.as_deref();
-    let mut history = panel.look_up.history(jobs.engine().store());
+    let store = jobs.engine().store();
+    let named = panel.named_files();
+    let mut history = panel.look_up.history(store, || jobs.folders_of(&store.history_dir()).with_named(named));
     history.sprites = mark_applied(history.sprites, shown);
     let request = &panel.state.request;
-    let (refusals, warnings) = panel.look_up.preflight(request, panel.device, jobs.engine().loaded());
+    let (refusals, warnings) = panel.look_up.preflight(request, panel.device, jobs.engine().in_memory());
     let now = Instant::now();
     panel.view = JobsView {
         jobs: ordered(jobs, now),
@@ -177,14 +212,17 @@ fn targets(
             if let Some(current) = &current {
                 panel.pixels.insert(id, current.clone());
             }
-            TargetView { path, current, name: None, request: None, file: None, recipe: None }
+            let left_out = Vec::new();
+            TargetView { path, current, name: None, request: None, left_out, file: None, recipe: None }
         });
         target.name = target.name.take().or_else(|| name.map(|name| name.as_str().to_owned()));
     }
     if let Some(chosen) = panel.state.target.as_ref().and_then(|path| targets.get_mut(path)) {
-        panel.target.update(&chosen.path, jobs);
-        (chosen.request, chosen.file) = (panel.target.request.clone(), panel.target.file.clone());
-        chosen.recipe.clone_from(&panel.target.recipe);
+        let named = panel.named_files();
+        if let Some(found) = panel.target.update(&chosen.path, jobs, || named) {
+            (chosen.request, chosen.file) = (found.request.clone(), found.file.clone());
+            (chosen.left_out, chosen.recipe) = (found.left_out.clone(), found.recipe.clone());
+        }
     }
     targets.into_values().collect()
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pixgen_api::{DevicePreference, Pixels, Request};
-use pixgen_engine::{HistoryQuery, Preflight, Provenance, RecipeFolders, Recovered, Store, Weights};
+use pixgen_api::{DevicePreference, ModelRef, Pixels, Request};
+use pixgen_engine::{HistoryQuery, InMemory, Preflight, RecipeFolders, Recovered, Store, input_files};
 
 use super::task::Background;
 use crate::panel::{FileView, HistorySearch, HistoryView, PanelState, SpriteView};
@@ -28,7 +28,7 @@ pub(super) struct LookUp {
     settings: Background<Read>,
     picture: Option<FileView<Pixels>>,
     reading_picture: Background<FileView<Pixels>>,
-    checked: Option<(Request, Option<Weights>)>,
+    checked: Option<(Request, Option<InMemory>)>,
     checking: Background<Preflight>,
     preflight: (Vec<String>, Vec<String>),
 }
@@ -45,8 +45,8 @@ impl LookUp {
         self.is_stale = true;
     }
 
-    /// What was found in the history by now.
-    pub(super) fn history(&mut self, store: &Store) -> HistoryView {
+    /// What was found in the history by now; `folders` are where the files lie that its sprites may name.
+    pub(super) fn history(&mut self, store: &Store, folders: impl FnOnce() -> RecipeFolders) -> HistoryView {
         if let Some(found) = self.searching.take() {
             self.history = found;
         }
@@ -55,19 +55,16 @@ impl LookUp {
             && let Some(search) = self.search.clone()
         {
             self.is_stale = false;
-            let store = store.clone();
-            self.searching.start(move || find(&store, search));
+            let (store, folders) = (store.clone(), folders());
+            self.searching.start(move || find(&store, &folders, search));
         }
         HistoryView { searching: self.searching.is_busy(), ..self.history.clone() }
     }
 
     /// Reads how a PNG was drawn; `folders` are where the files lie that it may name.
-    pub(super) fn read_settings(&mut self, file: PathBuf, folders: RecipeFolders) {
+    pub(super) fn read_settings(&mut self, file: PathBuf, folders: RecipeFolders, store: Store) {
         self.settings.start(move || {
-            let recovered = recover(&file).map(|found| {
-                let request = folders.resolve_if_there(&found.request);
-                Recovered { request, ..found }
-            });
+            let recovered = recover(&file, &folders, &store);
             (file, recovered)
         });
     }
@@ -105,7 +102,7 @@ impl LookUp {
         &mut self,
         request: &Request,
         device: DevicePreference,
-        loaded: Option<Weights>,
+        loaded: Option<InMemory>,
     ) -> (Vec<String>, Vec<String>) {
         if let Some(found) = self.checking.take() {
             self.preflight = (found.refusals, found.warnings);
@@ -125,7 +122,7 @@ impl LookUp {
     }
 }
 
-fn find(store: &Store, search: HistorySearch) -> HistoryView {
+fn find(store: &Store, folders: &RecipeFolders, search: HistorySearch) -> HistoryView {
     let HistorySearch { words, kind, limit } = search;
     let query = HistoryQuery { words, kind, skip: 0, limit: Some(limit.saturating_add(1)) };
     match store.history(&query) {
@@ -133,12 +130,19 @@ fn find(store: &Store, search: HistorySearch) -> HistoryView {
         Ok(entries) => {
             let has_more = entries.len() > limit;
             let sprites = entries.into_iter().take(limit).filter_map(|entry| {
+                let (request, left_out) = entry.request.map_or((None, Vec::new()), |request| {
+                    // Of most sprites the file need not be read again: they name none.
+                    let names_files = request.model != ModelRef::Embedded || !input_files(&request).is_empty();
+                    let read = if names_files { recover(&entry.file, folders, store).ok() } else { None };
+                    read.map_or((Some(request), Vec::new()), |found| (Some(found.request), found.notes))
+                });
                 Some(SpriteView {
                     pixels: store.thumbnail(&entry.hash).ok()?,
                     hash: entry.hash,
                     file: entry.file,
                     size_px: [entry.width_px, entry.height_px],
-                    request: entry.request.map(Arc::new),
+                    request: request.map(Arc::new),
+                    left_out,
                     is_applied: false,
                 })
             });
@@ -147,14 +151,18 @@ fn find(store: &Store, search: HistorySearch) -> HistoryView {
     }
 }
 
-fn recover(file: &Path) -> Result<Recovered, String> {
+/// How a PNG was drawn, with the files that it may name; its notes are all that could not be taken over.
+pub(super) fn recover(file: &Path, folders: &RecipeFolders, store: &Store) -> Result<Recovered, String> {
     let named = |reason: String| format!("{}: {reason}", file.display());
-    let bytes = std::fs::metadata(file).map_err(|e| named(e.to_string()))?.len();
-    if bytes > MAX_PNG_BYTES {
+    let data = std::fs::metadata(file).map_err(|e| named(e.to_string()))?;
+    if !data.is_file() {
+        return Err(named("it is no file".to_owned()));
+    }
+    if data.len() > MAX_PNG_BYTES {
         return Err(named("the file is too large for a picture that was generated".to_owned()));
     }
     let png = std::fs::read(file).map_err(|e| named(e.to_string()))?;
-    let recovered = Provenance::recover(&png).map_err(|e| named(e.to_string()))?;
+    let recovered = store.recover(&png, folders).map_err(|e| named(e.to_string()))?;
     recovered.ok_or_else(|| {
         named("it does not say how it was drawn; drop a PNG that this panel or another generator has saved".to_owned())
     })
@@ -183,6 +191,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plain.png");
         image::RgbaImage::new(2, 2).save(&file).unwrap();
+        let store = Store::new(folder.path(), folder.path());
+        let recover = |file: &Path| recover(file, &RecipeFolders::of_file(file, &[], &[]), &store);
         assert!(recover(&file).unwrap_err().contains("does not say how it was drawn; drop a PNG"));
         std::fs::write(&file, "no picture").unwrap();
         assert!(recover(&file).unwrap_err().contains("plain.png"));

@@ -12,11 +12,14 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use bevy::input::InputPlugin;
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
-use pixgen_api::{DevicePreference, Pixels};
+use pixgen_api::{DevicePreference, ModelRef, Pixels};
+use pixgen_engine::input_files;
 
 use crate::generate::GenJobs;
 use crate::panel::{JobsView, MIN_WIDTH_PT, PanelAction, PanelState, panel_ui};
@@ -39,6 +42,8 @@ pub struct GenPanel {
     pub state: PanelState,
     toggle_key: KeyCode,
     device: DevicePreference,
+    /// The model that the game has configured.
+    model: ModelRef,
     view: JobsView,
     actions: Vec<PanelAction>,
     /// Copies of the sprites that are shown, each made once until its image changes.
@@ -61,6 +66,7 @@ impl GenPanel {
             state,
             toggle_key: plugin.toggle_key,
             device: plugin.device,
+            model: plugin.model.clone(),
             view: JobsView::default(),
             actions: Vec::new(),
             pixels: HashMap::default(),
@@ -71,6 +77,16 @@ impl GenPanel {
             look_up: LookUp::default(),
             comparison: None,
         }
+    }
+
+    /// Files outside of the game that the user has named, in its configuration or in the form: what a picture brings along
+    /// may name them, too.
+    fn named_files(&self) -> Vec<PathBuf> {
+        let models = [&self.model, &self.state.request.model].into_iter().filter_map(|model| match model {
+            ModelRef::Embedded => None,
+            ModelRef::Folder(path) | ModelRef::File(path) => Some(path.clone()),
+        });
+        models.chain(input_files(&self.state.request)).collect()
     }
 
     /// Ends what makes no sense without the panel, and frees what only it needs.
@@ -143,6 +159,10 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
         PanelAction::Redo => jobs.redo(),
         PanelAction::Pick(on) => panel.picking = on,
         PanelAction::SelectTarget(_) => {} // the state has it already
+        PanelAction::Tell(text) => {
+            warn!("{text}");
+            jobs.set_error(Some(text));
+        }
         PanelAction::DismissMessage => jobs.set_error(None),
         PanelAction::DismissNote => panel.note = None,
         PanelAction::Pause(true) => jobs.engine().pause(),
@@ -150,8 +170,8 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
         PanelAction::Prioritize(job, priority) => jobs.engine().set_priority(job, priority),
         PanelAction::SearchHistory(search) => panel.look_up.search(search),
         PanelAction::ReadSettings(file) => {
-            let folders = jobs.folders_of(&file);
-            panel.look_up.read_settings(file, folders);
+            let folders = jobs.folders_of(&file).with_named(panel.named_files());
+            panel.look_up.read_settings(file, folders, jobs.engine().store().clone());
         }
         PanelAction::SearchLibrary => panel.library.search(),
         PanelAction::Compare(requests) => {

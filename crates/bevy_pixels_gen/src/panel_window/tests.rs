@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bevy::asset::AssetPlugin;
 use bevy::image::ImagePlugin;
 use pixgen_api::{GenPath, JobState, Kind, Request};
+use pixgen_engine::Provenance;
 
 use super::*;
 use crate::generate::{EngineConfig, FakeBackend};
@@ -145,6 +146,79 @@ fn a_png_gives_its_settings_back() {
     let error = game.until("the error", |view| view.message.clone());
     assert!(error.contains("nowhere.png"), "{error}");
     assert_eq!(game.panel().view.note, None);
+}
+
+/// A PNG that says to be drawn so, without any of the files being there.
+fn png_of(request: &Request) -> Vec<u8> {
+    let provenance = Provenance {
+        request: request.clone(),
+        model: "m".to_owned(),
+        native_size_px: 16,
+        inputs: Vec::new(),
+        recipe: None,
+    };
+    provenance.encode(&image::RgbaImage::new(16, 16)).unwrap()
+}
+
+#[test]
+fn a_strangers_png_opens_nothing_outside_the_game() {
+    let mut game = Game::new();
+    let outside = tempfile::tempdir().unwrap();
+    let at = |name: &str| outside.path().join(name);
+    // They are there, and could be opened.
+    image::RgbaImage::new(16, 16).save(at("secret.png")).unwrap();
+    for name in ["secret.hex", "secret.safetensors"] {
+        std::fs::write(at(name), "ff0000\n").unwrap();
+    }
+    let lora = |path: PathBuf| pixgen_api::LoraRef { path, weight: 1.0 };
+    let models = game.folder.path().join("models");
+    std::fs::create_dir_all(&models).unwrap();
+    std::fs::write(models.join("ours.safetensors"), "").unwrap();
+    let mut strange = Request {
+        model: ModelRef::File("\\\\server\\share\\m.safetensors".into()),
+        vae: Some(at("secret.safetensors")),
+        init_image: Some(at("secret.png")),
+        loras: vec![lora(at("secret.safetensors")), lora(models.join("ours.safetensors"))],
+        ..request("a stranger", 7)
+    };
+    strange.pixel_art.palette = pixgen_api::PaletteSource::File(at("secret.hex"));
+    std::fs::write(at("dropped.png"), png_of(&strange)).unwrap();
+    let names = ["model", "vae", "init_image", "LoRA", "palette", "share", "secret.png", "choose it by hand"];
+    let is_clean = |request: &Request| {
+        assert_eq!((request.prompt.as_str(), &request.model), ("a stranger", &ModelRef::Embedded));
+        assert_eq!(input_files(request), [models.join("ours.safetensors")]);
+    };
+    // Dropped onto the panel.
+    game.ask(PanelAction::ReadSettings(at("dropped.png")));
+    let note = game.until("the note", |view| view.note.clone());
+    assert!(names.iter().all(|name| note.contains(name)), "{note}");
+    is_clean(&game.panel().state.request);
+    // As the sprite of the game that is chosen.
+    std::fs::create_dir_all(game.folder.path().join("gen")).unwrap();
+    std::fs::write(game.folder.path().join("gen/hero.png"), png_of(&strange)).unwrap();
+    game.panel().target.forget();
+    let target = game.until("the target", |view| {
+        let target = view.targets.iter().find(|target| target.path == hero())?;
+        target.request.is_some().then(|| target.clone())
+    });
+    is_clean(target.request.as_ref().unwrap());
+    assert!(names.iter().all(|name| target.left_out.join("; ").contains(name)), "{:?}", target.left_out);
+    // And in the history, where it goes when something else takes its place.
+    game.draw("a knight", 7);
+    game.ask(PanelAction::SearchHistory(HistorySearch { words: "stranger".into(), kind: None, limit: 9 }));
+    let found = game.until("the old one", |view| view.history.sprites.first().cloned());
+    is_clean(found.request.as_ref().unwrap());
+    assert_eq!(found.left_out, target.left_out);
+    game.ask(PanelAction::Tell("what was left out".to_owned()));
+    assert_eq!(game.until("the message", |view| view.message.clone()), "what was left out");
+    // What the user has named may be named by a picture, too.
+    game.panel().state.request.init_image = Some(at("secret.png"));
+    game.ask(PanelAction::ReadSettings(at("dropped.png")));
+    game.until("the init image", |view| {
+        let note = view.note.as_ref()?;
+        (!note.contains("init_image")).then_some(())
+    });
+    assert_eq!(game.panel().state.request.init_image, Some(at("secret.png")));
 }
 
 #[test]

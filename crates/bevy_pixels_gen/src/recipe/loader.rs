@@ -131,7 +131,7 @@ impl SpriteSheetLoader {
         let baked = baked_file(path.path()).ok_or_else(|| RecipeLoadError::Name { path: path.clone() })?;
         let baked = AssetPath::from_path_buf(baked).with_source(path.source().clone_owned()).into_owned();
         let recipe = Request::from_recipe(&read_at_most(reader, MAX_RECIPE_BYTES).await?)?;
-        let wish = self.overseer.wish(&self.roots, look, &recipe).map_err(RecipeLoadError::Files)?;
+        let wish = self.overseer.wish(&self.roots, look, &recipe).await.map_err(RecipeLoadError::Files)?;
         let broken = |reason: String| RecipeLoadError::Png { baked: baked.clone(), reason };
         if look.stamps.as_ref().is_some_and(|stamps| stamps.baked_bytes() > MAX_FILE_BYTES as u64) {
             return Err(broken(format!("it has more than {MAX_FILE_BYTES} bytes")));

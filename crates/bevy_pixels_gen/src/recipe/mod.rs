@@ -19,7 +19,9 @@
 //!
 //! Files that a recipe names (a LoRA, a picture to begin with, a palette …) are looked for beside it, among the game's
 //! assets and in [`PixelsGenPlugin::model_dirs`](crate::PixelsGenPlugin::model_dirs), and nowhere else: a recipe may have
-//! come with somebody else's assets. When one of them changes, the sprite is drawn again.
+//! come with somebody else's assets. When one of them changes, the sprite is drawn again. A recipe below `gen://` may name
+//! all assets of the game too, where its folder lies among them. A LoRA is read once, on a thread of its own, to be known
+//! again; its recipe waits for that, and no other.
 //!
 //! What is accepted in the panel for a recipe's sprite is written into the recipe, so that it stays.
 //!
@@ -29,6 +31,8 @@
 //! Load both from a `Startup` system or later: before that the asset server does not know them.
 
 mod files;
+#[cfg(feature = "generate")]
+mod hashing;
 mod loader;
 #[cfg(feature = "generate")]
 mod overseer;

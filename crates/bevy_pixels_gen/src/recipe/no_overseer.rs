@@ -20,8 +20,12 @@ pub(super) fn add_to(_: &PixelsGenPlugin, _: &Roots, _: &mut App) -> Overseer {
 }
 
 impl Overseer {
-    #[expect(clippy::unnecessary_wraps, reason = "the generator's counterpart can fail")]
-    pub(super) fn wish(&self, _: &Roots, _: &mut Look, _: &Request) -> Result<Wish, String> {
+    #[allow(
+        clippy::unused_async,
+        clippy::unnecessary_wraps,
+        reason = "the generator's counterpart waits for files, and can fail"
+    )]
+    pub(super) async fn wish(&self, _: &Roots, _: &mut Look, _: &Request) -> Result<Wish, String> {
         Ok(Wish)
     }
 

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, PoisonError};
 
 use bevy::prelude::*;
 use pixgen_api::Request;
-use pixgen_engine::{Bake, HashCache, Input, RecipeFolders, Store, bake_key, bake_with, input_files};
+use pixgen_engine::{Bake, Input, RecipeFolders, Store, bake_key, bake_with, input_files};
 
 use super::BakeState;
 use super::files::Roots;
+use super::hashing::Hashing;
 use super::loader::{Look, Seen};
 use super::watch;
 use crate::PixelsGenPlugin;
@@ -37,7 +37,7 @@ pub(super) struct Overseer {
     models: Vec<PathBuf>,
     /// The history, for sprites that cannot be put beside their recipe.
     store: Store,
-    hashes: Mutex<HashCache>,
+    hashing: Hashing,
 }
 
 pub(super) fn add_to(plugin: &PixelsGenPlugin, roots: &Roots, app: &mut App) -> Overseer {
@@ -46,18 +46,22 @@ pub(super) fn add_to(plugin: &PixelsGenPlugin, roots: &Roots, app: &mut App) -> 
         watch::add_to(seen, app);
         sender
     });
+    let store = Store::new(&plugin.resolved_data_dir(), &roots.gen_dir);
+    let hashing = Hashing::new(store.hash_cache());
+    app.insert_resource(hashing.end());
     Overseer {
         watch,
         default_placeholder: placeholder_png(plugin.default_size_px),
         models: plugin.resolved_model_dirs(),
-        store: Store::new(&plugin.resolved_data_dir(), &roots.gen_dir),
-        hashes: Mutex::default(),
+        hashing,
+        store,
     }
 }
 
 impl Overseer {
-    /// What a recipe asks for, or why it may not. Notes which files that takes.
-    pub(super) fn wish(&self, roots: &Roots, look: &mut Look, recipe: &Request) -> Result<Wish, String> {
+    /// What a recipe asks for, or why it may not. Notes which files that takes, and waits until those that are not known
+    /// are read.
+    pub(super) async fn wish(&self, roots: &Roots, look: &mut Look, recipe: &Request) -> Result<Wish, String> {
         if self.watch.is_none() {
             return Ok(Wish {
                 recipe: recipe.clone(),
@@ -66,14 +70,17 @@ impl Overseer {
                 key: String::new(),
             });
         }
-        let root = roots.of(look.path.source()).unwrap_or(&roots.assets);
-        let folders = RecipeFolders::new(root, look.path.path(), &self.models);
+        let folders = match &look.files {
+            Some(files) => RecipeFolders::of_file(&files.recipe, &[&roots.assets, &roots.gen_dir], &self.models),
+            // An asset source of somebody else: its recipes may name what the game's own may.
+            None => RecipeFolders::new(&roots.assets, look.path.path(), &self.models),
+        };
         let request = folders.resolve(recipe).map_err(|error| error.to_string())?;
         if let (Some(files), Some(stamps)) = (&mut look.files, &mut look.stamps) {
             files.inputs = input_files(&request);
             stamps.look_at_inputs(files);
         }
-        let inputs = self.hashes.lock().unwrap_or_else(PoisonError::into_inner).inputs_of(&request);
+        let inputs = self.hashing.inputs_of(&request).await?;
         let key = bake_key(recipe, &inputs).map_err(|error| error.to_string())?;
         Ok(Wish { recipe: recipe.clone(), request, inputs, key })
     }

@@ -57,6 +57,9 @@ struct Tracked {
     /// Has a place in the backlog.
     is_in_backlog: bool,
     job: Option<(JobId, Wish)>,
+    /// What was drawn for it and could not be put beside it, because one of its files was written to meanwhile; until the
+    /// loader has looked again.
+    drawn: Option<Drawn>,
     /// What the PNG was drawn for when it was last the right one.
     fresh: Option<Wish>,
     /// What was drawn, failed or was cancelled: not to be drawn again before the recipe changes.
@@ -74,6 +77,13 @@ impl Tracked {
     fn is_twin(&self, other: &Files) -> bool {
         self.files.as_ref().is_some_and(|files| files.id == other.id)
     }
+}
+
+/// A sprite that waits for a second look at its recipe.
+struct Drawn {
+    job: JobId,
+    wish: Wish,
+    hash: String,
 }
 
 /// A look at the files of all recipes: path, version, and how they look now.
@@ -132,6 +142,13 @@ fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: 
         }
         if let Some((job, _)) = recipe.job.take() {
             jobs.cancel(job); // It draws what nobody wants any more.
+        }
+        let drawn = recipe.drawn.take().filter(|drawn| wanted.as_ref() == Some(&drawn.wish));
+        if let Some(Drawn { job, wish, hash }) = drawn {
+            // A comment was edited, or a file was saved as it was: it is the right one all the same.
+            jobs.put(put_of(recipe, &path, &wish, Some(job), hash));
+            recipe.job = Some((job, wish));
+            continue;
         }
         if wanted.is_some() && recipe.settled == wanted {
             recipe.wanted = None;
@@ -234,8 +251,12 @@ fn take_put(
 ) {
     // A look first, as for the engine's events.
     let put = if jobs.has_put() { jobs.take_put() } else { Vec::new() };
-    for PutDone { job, result } in put {
+    for PutDone { job, hash, result } in put {
         let Some(job) = job else { continue }; // It was only offered.
+        if let PutResult::Changed = result {
+            look_again(&mut watch.tracked, job, hash, &assets);
+            continue;
+        }
         for path in settle(&mut watch.tracked, job) {
             let told = match &result {
                 PutResult::Failed(reason) => {
@@ -246,7 +267,7 @@ fn take_put(
                     say_unwritable(&mut watch, &mut jobs, &path, reason);
                     Ok(())
                 }
-                PutResult::Beside => Ok(()),
+                PutResult::Beside | PutResult::Changed => Ok(()),
             };
             if told.is_ok() {
                 if let Some(recipe) = watch.tracked.get_mut(&path) {
@@ -273,6 +294,15 @@ fn drawn_by<'a>(
     job: JobId,
 ) -> Option<(&'a AssetPath<'static>, &'a Tracked)> {
     tracked.iter().find(|(_, recipe)| recipe.job.as_ref().is_some_and(|(id, _)| *id == job))
+}
+
+/// Has the loader say whether what a job has drawn is still what its recipe asks for.
+fn look_again(tracked: &mut HashMap<AssetPath<'static>, Tracked>, job: JobId, hash: String, assets: &AssetServer) {
+    let Some(path) = drawn_by(tracked, job).map(|(path, _)| path.clone()) else { return };
+    let Some(recipe) = tracked.get_mut(&path) else { return };
+    recipe.drawn = recipe.job.take().map(|(job, wish)| Drawn { job, wish, hash });
+    recipe.stamps = None;
+    assets.reload(path);
 }
 
 /// Notes that a job has ended: its recipe, and others that are the same file, are not drawn again before they change.
@@ -330,7 +360,9 @@ fn submit(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>) {
     }
     let RecipeWatch { tracked, backlog, .. } = &mut *watch;
     let drawn = tracked.values().filter(|recipe| recipe.job.is_some());
-    let mut busy: HashSet<_> = drawn.clone().filter_map(|recipe| Some(recipe.files.as_ref()?.id.clone())).collect();
+    let looked_at = tracked.values().filter(|recipe| recipe.drawn.is_some());
+    let ids = drawn.clone().chain(looked_at).filter_map(|recipe| Some(recipe.files.as_ref()?.id.clone()));
+    let mut busy: HashSet<_> = ids.collect();
     let mut in_flight = drawn.count();
     let mut twins = Vec::new();
     while in_flight < MAX_IN_FLIGHT

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,6 +9,7 @@ use pixgen_api::{RECIPE_EXTENSION, Request, baked_file};
 use pixgen_engine::{Bake, HashCache, bake_with};
 
 use crate::batch::workers::{self, Message, Wanted};
+use crate::config;
 use crate::context::Context;
 use crate::events::{Report, Role};
 use crate::exit::{Exit, Interrupted, usage};
@@ -107,9 +107,11 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<Ex
     let reader = Reader {
         folder: &arguments.folder,
         places: Places::new(&arguments.folder, arguments.assets.as_deref(), &context.settings)?,
-        hashes: Mutex::default(),
+        hashes: config::Places::find()?.hash_cache(),
     };
     let recipes = reader.read_all(&paths);
+    // What was read after Ctrl-C is worth nothing.
+    interrupt::check()?;
     if arguments.check {
         return Ok(check(&recipes, context));
     }
@@ -140,7 +142,7 @@ struct Reader<'a> {
     folder: &'a Path,
     places: Places,
     /// Of the files that they name: many name the same.
-    hashes: Mutex<HashCache>,
+    hashes: HashCache,
 }
 
 impl Reader<'_> {
@@ -184,7 +186,7 @@ impl Reader<'_> {
     /// What the PNG of a recipe is now.
     fn state_of(&self, baked: &Path, wish: &Wish) -> State {
         let judge = |png: &[u8]| {
-            let inputs = self.hashes.lock().unwrap_or_else(PoisonError::into_inner).inputs_of(&wish.placed);
+            let inputs = self.hashes.inputs_of(&wish.placed, &interrupt::requested)?;
             bake_with(png, &wish.recipe, &wish.placed, &inputs)
         };
         match fs::read(baked) {

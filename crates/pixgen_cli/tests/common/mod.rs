@@ -13,7 +13,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     // A home without configuration; it is never made.
     let home = folder.with_extension("home");
     command.current_dir(folder).args(arguments).env("HOME", &home).env("TERM", "xterm").env_remove("NO_COLOR");
-    for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_ENDPOINT", "HF_TOKEN"] {
+    for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HF_ENDPOINT", "HF_TOKEN"] {
         command.env_remove(variable);
     }
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DGX_PIXELS_")) {

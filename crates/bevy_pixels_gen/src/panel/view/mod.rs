@@ -85,6 +85,8 @@ pub enum PanelAction {
     Pick(bool),
     /// The target was chosen in the panel; [`PanelState::target`](super::PanelState::target) has it already.
     SelectTarget(GenPath),
+    /// Show this to the user as [`JobsView::message`].
+    Tell(String),
     /// The message has been read.
     DismissMessage,
     /// The note has been read.

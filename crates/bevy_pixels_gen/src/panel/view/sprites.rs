@@ -18,6 +18,8 @@ pub struct SpriteView {
     pub size_px: [u32; 2],
     /// The request that drew it, for one image and with its seed; `None` for what somebody painted.
     pub request: Option<Arc<Request>>,
+    /// Why files that its PNG names are not in `request`, each with what to do about it.
+    pub left_out: Vec<String>,
     /// The target shows it now.
     pub is_applied: bool,
 }
@@ -56,6 +58,8 @@ pub struct TargetView {
     pub name: Option<String>,
     /// How it was drawn; known of the chosen target only, and only when a model drew it.
     pub request: Option<Arc<Request>>,
+    /// Why files that its PNG names are not in `request`, each with what to do about it.
+    pub left_out: Vec<String>,
     /// A PNG that looks like it, if possible one that stays when it is replaced; known of the chosen target only.
     pub file: Option<PathBuf>,
     /// The name of the recipe beside it, into which is written what is accepted; known of the chosen target only.
