@@ -59,8 +59,11 @@ fn world() -> World {
 }
 
 fn draw(world: &mut World, path: &str, seed: u64, size_px: u32) {
+    world.seen().modified.clear();
     world.wish(Request { seed: Some(seed), size_px, ..Request::new(Kind::Item, "a potion") }, path);
     world.success();
+    // Read again from the disk, which on a busy machine takes more than some frames.
+    world.until("the new pixels", |world| (!world.seen().modified.is_empty()).then_some(()));
     (0..10).for_each(|_| world.frame());
 }
 

@@ -36,7 +36,8 @@ fn diagnostics_and_status_follow_the_jobs() {
     let seen = world.until("a running job", |world| Some(status(world)).filter(|status| status.step > 1));
     assert_eq!((seen.waiting, seen.running.as_deref(), seen.steps), (2, Some("a potion"), 4));
     assert!(value(&world, &QUEUE_LENGTH).unwrap() > 0.0);
-    assert!(value(&world, &STEP_TIME).is_some_and(|ms| (40.0..500.0).contains(&ms)), "{:?}", value(&world, &STEP_TIME));
+    // From frame to frame: on a busy machine a late frame makes the next step look short.
+    assert!(value(&world, &STEP_TIME).is_some_and(|ms| (20.0..500.0).contains(&ms)), "{:?}", value(&world, &STEP_TIME));
     if cfg!(target_os = "linux") {
         assert!(value(&world, &MEMORY).unwrap() > 1.0);
     }

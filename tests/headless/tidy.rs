@@ -35,9 +35,9 @@ fn documents() -> Vec<PathBuf> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_ours = !name.starts_with("target") && !(folder == root() && name == "shared");
+            let is_theirs = name.starts_with("target") || folder == root() && name == "shared";
             let is_hidden = name.starts_with('.') && name != ".ci";
-            if path.is_dir() && !path.is_symlink() && is_ours && !is_hidden {
+            if path.is_dir() && !path.is_symlink() && !is_theirs && !is_hidden {
                 folders.push(path);
             } else if path.is_file() && name.ends_with(".md") {
                 found.push(path);

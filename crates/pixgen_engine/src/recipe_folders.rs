@@ -90,11 +90,14 @@ impl RecipeFolders {
     fn place_in_settings(&self, what: &'static str, path: &Path) -> Result<PathBuf, EngineError> {
         let is_plain = !path.components().any(|part| part == Component::ParentDir);
         let holds = |folder: &PathBuf| path.starts_with(folder);
-        if is_plain && path.is_absolute() && (self.models.iter().any(holds) || self.named.iter().any(holds)) {
+        if is_plain && path.is_absolute() && self.models.iter().any(holds) {
             return Ok(path.to_owned());
         }
         if is_plain && path.is_absolute() && holds(&self.root) {
             return self.inside_root(what, path.to_owned());
+        }
+        if is_plain && path.is_absolute() && self.named.iter().any(holds) {
+            return Ok(path.to_owned());
         }
         let place = self.place_of(what, path).map_err(|error| match error {
             EngineError::OutsidePath { what, path, reason } => EngineError::ForeignPath { what, path, reason },
@@ -479,6 +482,7 @@ mod tests {
         assert!(named("link.png").unwrap_err().to_string().contains("is a link that leads out"));
         assert!(named("friend.png").is_ok() && named("link.safetensors").is_ok());
         let absolute = folder.path().join("assets/hero/link.png");
+        let folders = folders.with_named([folder.path().join("assets/hero")]);
         let (admitted, refused) = folders.admit(&Request { init_image: Some(absolute), ..Request::default() });
         assert_eq!((admitted.init_image, refused.len()), (None, 1));
     }

@@ -104,7 +104,8 @@ pub(super) enum Outcome {
     Cancelled { job: JobId },
 }
 
-/// The generator's jobs, its finished sprites, and undo. Nothing here waits for a model or a disk. A job that is asked for
+/// The generator's jobs, its finished sprites, and undo. Nothing here waits for a model, nor for a disk but
+/// [`model`](Self::model) at its first call. A job that is asked for
 /// is noted on the disk by a thread of the engine's, usually within some hundredths of a second, and survives the end of the
 /// program from then on; a game that ends in an orderly way loses none.
 ///
@@ -304,6 +305,18 @@ impl GenJobs {
         let info =
             self.models.entry(model.clone()).or_insert_with(|| ModelInfo::read(model).map_err(|e| e.to_string()));
         info.as_ref().map_err(String::as_str)
+    }
+
+    /// The same, where it was read already.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel does without"))]
+    pub(crate) fn model_if_known(&self, model: &ModelRef) -> Option<Result<&ModelInfo, &str>> {
+        Some(self.models.get(model)?.as_ref().map_err(String::as_str))
+    }
+
+    /// Takes in what was read elsewhere of a model.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel reads elsewhere"))]
+    pub(crate) fn know_model(&mut self, model: ModelRef, info: Result<ModelInfo, String>) {
+        self.models.insert(model, info);
     }
 
     /// The engine, to pause it, to order its queue, to look into its history. Submit jobs here and not there, or nobody

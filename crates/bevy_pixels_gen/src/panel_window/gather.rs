@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bevy::prelude::*;
-use pixgen_api::{GenPath, JobId, JobState, Pixels, Priority, Request, recipe_file};
-use pixgen_engine::{RecipeFolders, Store};
+use pixgen_api::{GenPath, JobId, JobState, ModelRef, Pixels, Priority, Request, recipe_file};
+use pixgen_engine::{ModelInfo, RecipeFolders, Store};
 
 use super::GenPanel;
 use super::look_up::recover;
@@ -145,7 +145,7 @@ pub(super) fn gather(
     if panel.results.update(jobs) {
         panel.look_up.history_changed();
     }
-    let (model, blocked) = model_view(jobs, &panel.state.request.model.clone());
+    let (model, blocked) = model_view(&mut panel.reading_model, jobs, &panel.state.request.model);
     let targets = targets(panel, jobs, &sprites, &images);
     let (can_undo, can_redo) = jobs.can_undo_redo();
     let shown = panel.state.target.as_ref().and_then(|path| jobs.shown(path)).map(str::to_owned);
@@ -179,8 +179,31 @@ pub(super) fn gather(
     };
 }
 
-fn model_view(jobs: &mut GenJobs, model: &pixgen_api::ModelRef) -> (ModelView, Option<String>) {
-    match jobs.model(model) {
+/// What the chosen model can do, and why nothing can be drawn with it.
+fn model_view(
+    reading: &mut Background<(ModelRef, Result<ModelInfo, String>)>,
+    jobs: &mut GenJobs,
+    model: &ModelRef,
+) -> (ModelView, Option<String>) {
+    if let Some((model, info)) = reading.take() {
+        jobs.know_model(model, info);
+    }
+    let info = match (jobs.model_if_known(model), model) {
+        (Some(info), _) => info,
+        // It is a part of the program.
+        (None, ModelRef::Embedded) => jobs.model(model),
+        (None, ModelRef::Folder(_) | ModelRef::File(_)) => {
+            if !reading.is_busy() {
+                let model = model.clone();
+                reading.start(move || {
+                    let info = ModelInfo::read(&model).map_err(|error| error.to_string());
+                    (model, info)
+                });
+            }
+            Err("the model is being looked at")
+        }
+    };
+    match info {
         Ok(info) => {
             let native_sizes_px = info.native_sizes.iter().map(|native| native.sprite_px).collect();
             let view = ModelView {

@@ -19,7 +19,7 @@ use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use pixgen_api::{DevicePreference, ModelRef, Pixels};
-use pixgen_engine::input_files;
+use pixgen_engine::{ModelInfo, input_files};
 
 use crate::generate::GenJobs;
 use crate::panel::{JobsView, MIN_WIDTH_PT, PanelAction, PanelState, panel_ui};
@@ -27,6 +27,7 @@ use crate::{PixelsGenPlugin, PixelsGenSystems};
 use compare::Comparison;
 use library::Library;
 use look_up::LookUp;
+use task::Background;
 
 /// Least height of the panel, in points.
 const MIN_HEIGHT_PT: f32 = 240.0;
@@ -53,6 +54,7 @@ pub struct GenPanel {
     target: gather::TargetFile,
     library: Library,
     look_up: LookUp,
+    reading_model: Background<(ModelRef, Result<ModelInfo, String>)>,
     comparison: Option<Comparison>,
 }
 
@@ -75,6 +77,7 @@ impl GenPanel {
             target: gather::TargetFile::default(),
             library: Library::new(plugin),
             look_up: LookUp::default(),
+            reading_model: Background::default(),
             comparison: None,
         }
     }

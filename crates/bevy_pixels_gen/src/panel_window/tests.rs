@@ -276,6 +276,22 @@ fn the_queue_is_paused_ordered_and_cancelled() {
 }
 
 #[test]
+fn a_model_is_looked_at_without_a_frame_that_waits() {
+    let mut game = Game::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny");
+    game.panel().state.request.model = ModelRef::Folder(folder);
+    let mut said = Vec::new();
+    let name = game.until("the model", |view| {
+        said.extend(view.blocked.clone());
+        Some(view.model.name.clone()).filter(|name| view.blocked.is_none() && name.contains("tiny"))
+    });
+    assert!(said.iter().all(|said| said == "the model is being looked at"), "{name}: {said:?}");
+    game.panel().state.request.model = ModelRef::Folder("nowhere".into());
+    let error = game.until("the error", |view| view.blocked.clone().filter(|said| said.contains("nowhere")));
+    assert!(error.contains("does not exist"), "{error}");
+}
+
+#[test]
 fn preflight_and_library_say_what_is_there() {
     let mut game = Game::new();
     std::fs::create_dir_all(game.folder.path().join("models")).unwrap();
