@@ -91,7 +91,12 @@ impl TargetFile {
 
     /// What is known of the target by now; `named` are the files that the user has named.
     fn update(&mut self, path: &GenPath, jobs: &GenJobs, named: impl FnOnce() -> Vec<PathBuf>) -> Option<&FoundTarget> {
-        if self.path.as_ref() != Some(path) {
+        let is_reading = self.reading.is_busy();
+        if let Some(found) = self.reading.take() {
+            self.found = found;
+        }
+        // One look after the other: pictures that change in every frame would let none come to its end.
+        if self.path.as_ref() != Some(path) && !is_reading {
             self.path = Some(path.clone());
             // The history's copy stays when the sprite is replaced.
             let store = jobs.engine().store().clone();
@@ -101,9 +106,6 @@ impl TargetFile {
             let folders = jobs.folders_of(&beside).with_named(named());
             let path = path.clone();
             self.reading.start(move || FoundTarget::read(path, in_history, beside, &folders, &store));
-        }
-        if let Some(found) = self.reading.take() {
-            self.found = found;
         }
         (self.found.path.as_ref() == Some(path)).then_some(&self.found)
     }
