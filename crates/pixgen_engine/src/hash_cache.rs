@@ -57,6 +57,16 @@ impl How {
             InputRole::InitImage | InputRole::Mask | InputRole::Palette => Self::Picture,
         }
     }
+
+    /// Whether a file that looks like this as long as it does is the same file. Small ones that were just written may be
+    /// written again within a tick of the clock; a folder does not show what is written to the files in it.
+    fn tells_by_stamp(self, path: &Path, stamp: Stamp) -> bool {
+        match self {
+            Self::Weights => true,
+            Self::Parts => !path.is_dir(),
+            Self::Picture => stamp.is_settled(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -149,12 +159,16 @@ impl HashCache {
         known.insert(key.clone(), State::Busy);
         drop(known);
         let mut busy = Busy { cache: self, key, result: None };
+        let is_sure = how.tells_by_stamp(path, stamp);
         let hash = match how {
             How::Weights => self.hash_of_weights(path, stamp, stop)?,
             How::Parts => fingerprint::of_path(path)?,
             How::Picture => hash_of(&read_up_to(path, MAX_FILE_BYTES)?),
         };
-        busy.result = Some((stamp, hash.clone()));
+        // What was written to in between has no one hash.
+        if is_sure && Stamp::of(path).is_ok_and(|now| now == stamp) {
+            busy.result = Some((stamp, hash.clone()));
+        }
         Ok(hash)
     }
 

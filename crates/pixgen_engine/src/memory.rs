@@ -164,8 +164,9 @@ fn need_with(parts: PartBytes, image_px: u32, frames: u32, place: Place, free_by
 /// `free_bytes` is what [`need`] found: asking the driver takes a process.
 pub(crate) fn memory_use(weights: &Weights, place: Place, free_bytes: Option<u64>, fp8_linear: bool) -> MemoryUse {
     let parts = parts_of(weights, place);
-    let parts = if fp8_linear { parts.with_fp8_copies() } else { parts };
-    match memory_use_with(parts, free_bytes) {
+    // The copies never wait in main memory.
+    let on_card = if fp8_linear { parts.with_fp8_copies() } else { parts };
+    match memory_use_with(on_card, free_bytes) {
         MemoryUse::Low if free_host_bytes().is_some_and(|free| free < parts.text + parts.unet + HOST_RESERVE_BYTES) => {
             MemoryUse::Balanced
         }

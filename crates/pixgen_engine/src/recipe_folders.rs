@@ -244,9 +244,11 @@ fn admit_each(
         path.take_if(|path| !admit(what, path));
     }
     request.loras.retain_mut(|lora| admit("LoRA", &mut lora.path));
-    if had_init_image && request.init_image.is_none() {
-        // It has nothing to paint anew.
-        request.mask = None;
+    if had_init_image
+        && request.init_image.is_none()
+        && let Some(path) = request.mask.take()
+    {
+        refused.push(EngineError::ForeignPath { what: "mask", path, reason: "masks a picture that is refused" });
     }
     refused
 }

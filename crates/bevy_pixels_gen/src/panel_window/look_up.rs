@@ -133,8 +133,14 @@ fn find(store: &Store, folders: &RecipeFolders, search: HistorySearch) -> Histor
                 let (request, left_out) = entry.request.map_or((None, Vec::new()), |request| {
                     // Of most sprites the file need not be read again: they name none.
                     let names_files = request.model != ModelRef::Embedded || !input_files(&request).is_empty();
-                    let read = if names_files { recover(&entry.file, folders, store).ok() } else { None };
-                    read.map_or((Some(request), Vec::new()), |found| (Some(found.request), found.notes))
+                    if !names_files {
+                        return (Some(request), Vec::new());
+                    }
+                    // As it stands it may name anything.
+                    match recover(&entry.file, folders, store) {
+                        Ok(found) => (Some(found.request), found.notes),
+                        Err(reason) => (None, vec![reason]),
+                    }
                 });
                 Some(SpriteView {
                     pixels: store.thumbnail(&entry.hash).ok()?,

@@ -205,8 +205,19 @@ fn a_strangers_png_opens_nothing_outside_the_game() {
     assert!(names.iter().all(|name| target.left_out.join("; ").contains(name)), "{:?}", target.left_out);
     // And in the history, where it goes when something else takes its place.
     game.draw("a knight", 7);
-    game.ask(PanelAction::SearchHistory(HistorySearch { words: "stranger".into(), kind: None, limit: 9 }));
-    let found = game.until("the old one", |view| view.history.sprites.first().cloned());
+    let search = HistorySearch { words: "stranger".into(), kind: None, limit: 9 };
+    // It comes there with the new one's file, which another thread writes.
+    let until = Instant::now() + Duration::from_secs(30);
+    let found = loop {
+        game.panel().view.history.sprites.clear();
+        game.ask(PanelAction::SearchHistory(search.clone()));
+        (0..50).for_each(|_| game.until("a frame", |_| Some(())));
+        if let Some(found) = game.panel().view.history.sprites.first().cloned() {
+            break found;
+        }
+        assert!(Instant::now() < until, "waited in vain for the old one");
+        std::thread::sleep(Duration::from_millis(20));
+    };
     is_clean(found.request.as_ref().unwrap());
     assert_eq!(found.left_out, target.left_out);
     game.ask(PanelAction::Tell("what was left out".to_owned()));

@@ -301,7 +301,7 @@ fn look_again(tracked: &mut HashMap<AssetPath<'static>, Tracked>, job: JobId, ha
     let Some(path) = drawn_by(tracked, job).map(|(path, _)| path.clone()) else { return };
     let Some(recipe) = tracked.get_mut(&path) else { return };
     recipe.drawn = recipe.job.take().map(|(job, wish)| Drawn { job, wish, hash });
-    recipe.stamps = None;
+    // A recipe that is gone the loader never looks at; by its stamps it is noticed when it comes back.
     assets.reload(path);
 }
 

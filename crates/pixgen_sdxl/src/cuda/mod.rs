@@ -143,7 +143,15 @@ impl UnetPrograms {
             if current.as_ref().is_none_or(|program| program.shape != shape) {
                 // The old one's memory goes first.
                 *current = None;
-                *current = Some(UnetProgram::record(gpu, &Weights { params }, &self.sizes, shape)?);
+                let record = |shape| UnetProgram::record(gpu, &Weights { params }, &self.sizes, shape);
+                *current = Some(match record(shape) {
+                    Err(error) if shape.fp8 => {
+                        tracing::warn!(%error, "linear layers compute in half precision");
+                        self.set_fp8(false);
+                        record(Shape { fp8: false, ..shape })?
+                    }
+                    recorded => recorded?,
+                });
             }
             let Some(program) = current.as_mut() else { return Ok(None) };
             program.prepare(params.changes())?;
