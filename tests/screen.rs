@@ -53,6 +53,16 @@ impl Screen {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// A letter while Ctrl is held, with time for a frame in between: a slow one would see the letter without the key.
+    pub(crate) fn with_ctrl(&self, letter: &str) {
+        let pause = || std::thread::sleep(Duration::from_millis(400));
+        pause();
+        for arguments in [["keydown", "ctrl"], ["key", letter], ["keyup", "ctrl"]] {
+            self.xdotool(&arguments);
+            pause();
+        }
+    }
+
     pub(crate) fn click(&self, (x, y): (u32, u32)) {
         self.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
         // One frame sees the pointer there before the button goes down.

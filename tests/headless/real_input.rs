@@ -1,4 +1,4 @@
-//! Keys, dropped files and the clipboard reach the panel through Bevy and bevy_egui, as from a window; nothing is drawn.
+//! Keys and dropped files reach the panel through Bevy and bevy_egui, as from a window; nothing is drawn.
 
 use std::time::Duration;
 

@@ -7,7 +7,8 @@ use bevy::prelude::*;
 use bevy::reflect::TypeRegistry;
 use bevy_pixels_gen::SpriteSheet;
 use bevy_pixels_gen::generate::{
-    GenJobs, GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationStarted, MEMORY, QUEUE_LENGTH, STEP_TIME,
+    GenJobs, GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationProgress, GenerationStarted, MEMORY,
+    QUEUE_LENGTH, STEP_TIME,
 };
 use bevy_pixels_gen::pixgen_api::{Kind, Request};
 use bevy_pixels_gen::recipe::BakeState;
@@ -87,6 +88,22 @@ fn a_job_is_announced_and_can_be_stopped_by_commands() {
     cancelled.sort();
     assert_eq!(cancelled, jobs);
     assert!(world.seen().done.is_empty());
+}
+
+#[test]
+fn every_step_of_every_image_is_told_to_the_game() {
+    let mut world = World::with_fake_in(tempfile::tempdir().unwrap(), Duration::from_millis(5));
+    let job = world.app.world_mut().commands().generate_sprite(Request { count: 2, ..potion() }, None);
+    world.app.world_mut().flush();
+    let mut told = Vec::new();
+    world.until("the end", |world| {
+        told.extend(world.app.world_mut().resource_mut::<Messages<GenerationProgress>>().drain());
+        (!world.seen().done.is_empty()).then_some(())
+    });
+    assert!(told.iter().all(|progress| progress.job == job && progress.steps == 4), "{told:?}");
+    let told: Vec<_> = told.iter().map(|progress| (progress.image, progress.step)).collect();
+    let all: Vec<_> = (0..2).flat_map(|image| (1..=4).map(move |step| (image, step))).collect();
+    assert_eq!(told, all);
 }
 
 #[test]

@@ -454,7 +454,10 @@ mod tests {
             .map(|path| LoraRef { path: path.into(), weight: 0.5 })
             .to_vec();
         let (admitted, refused) = folders.admit(&request);
-        assert_eq!((admitted.init_image, admitted.mask, refused.len()), (None, None, 2));
+        assert_eq!((admitted.init_image, admitted.mask), (None, None));
+        // The picture, a LoRA, and the mask that has nothing to mask any more.
+        assert_eq!(refused.len(), 3);
+        assert!(refused.iter().any(|error| error.to_string().contains("masks a picture that is refused")));
         assert_eq!(admitted.loras.len(), 1);
         assert_eq!(admitted.loras[0].path, place("models/loras/pixel.safetensors"));
     }
