@@ -145,6 +145,42 @@ fn what_is_rarely_needed_is_under_headings() {
     assert_eq!(harness.state().state.request.negative_prompt, "text");
 }
 
+/// Writes another number into a field.
+fn write_number(harness: &mut Harness<'_, Panel>, name: &str, text: &str) {
+    type_into(harness, name, text);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(4);
+}
+
+#[test]
+fn numbers_are_typed_within_their_limits() {
+    let mut harness = harness(JobsView::default());
+    write_number(&mut harness, "Images", "3");
+    assert_eq!(harness.state().state.request.count, 3);
+    write_number(&mut harness, "Images", "100000");
+    assert_eq!(harness.state().state.request.count, MAX_COUNT);
+    open(&mut harness, "Steps and cut-out");
+    write_number(&mut harness, "Steps", "12");
+    write_number(&mut harness, "Guidance", "6.5");
+    let request = &harness.state().state.request;
+    assert_eq!((request.steps, request.guidance_scale), (Some(12), Some(6.5)));
+    open(&mut harness, "Colours");
+    write_number(&mut harness, "Number of colours", "5");
+    assert_eq!(harness.state().state.request.pixel_art.colors, Some(5));
+}
+
+#[test]
+fn the_cut_out_and_its_place_are_chosen() {
+    let mut harness = harness(JobsView::default());
+    open(&mut harness, "Steps and cut-out");
+    click(&mut harness, "Background");
+    click(&mut harness, "cut out");
+    click(&mut harness, "Place in the frame");
+    click(&mut harness, "on its feet");
+    let art = &harness.state().state.request.pixel_art;
+    assert_eq!((art.background, art.anchor), (Background::Remove, Some(Anchor::Feet)));
+}
+
 #[test]
 fn what_happens_meanwhile_does_not_disturb_typing() {
     let mut harness = harness(JobsView::default());

@@ -24,6 +24,21 @@ fn a_result_gives_its_prompt_and_seed_back() {
 }
 
 #[test]
+fn the_prompt_or_the_seed_alone_can_be_taken() {
+    let mut harness = harness(JobsView { candidates: vec![candidate("aa", "a knight", 77)], ..JobsView::default() });
+    let mut take = |entry: &str| {
+        harness.state_mut().state.request = Request::new(Kind::Item, "a key");
+        harness.get_by_label("a knight (seed 77)").click_secondary();
+        harness.run_steps(3);
+        assert_eq!(click(&mut harness, entry), []);
+        let request = &harness.state().state.request;
+        (request.prompt.clone(), request.seed, request.kind)
+    };
+    assert_eq!(take("Use its prompt"), ("a knight".to_owned(), None, Kind::Character), "and what it is");
+    assert_eq!(take("Use its seed"), ("a key".to_owned(), Some(77), Kind::Item));
+}
+
+#[test]
 fn broken_pixels_are_not_drawn_and_break_nothing() {
     let mut broken = candidate("aa", "a knight", 1);
     broken.pixels.rgba = [0; 7].into();
