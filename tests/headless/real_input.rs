@@ -11,6 +11,7 @@ use bevy::render::settings::{RenderCreation, WgpuSettings};
 use bevy::window::{FileDragAndDrop, PrimaryWindow};
 use bevy::winit::WinitPlugin;
 use bevy_egui::EguiPlugin;
+use bevy_egui::input::EguiWantsInput;
 use bevy_pixels_gen::generate::{EngineConfig, FakeBackend, GenJobs};
 use bevy_pixels_gen::pixgen_api::{DevicePreference, Kind, Request};
 use bevy_pixels_gen::{GenPanel, PixelsGenPlugin};
@@ -78,6 +79,26 @@ fn the_key_that_the_game_has_chosen_opens_and_closes_the_panel_and_f10_does_not(
     let mut game = Game::new(PixelsGenPlugin::default().toggle_key);
     game.press(KeyCode::F10, Key::F10);
     assert!(game.panel().open, "the key that the README names");
+}
+
+#[test]
+fn a_key_that_types_text_is_left_to_the_prompt_while_it_is_written() {
+    for (key, logical_key, closes) in [(KeyCode::KeyP, Key::Character("p".into()), false), (KeyCode::F9, Key::F9, true)]
+    {
+        let mut game = Game::new(key);
+        game.press(key, logical_key.clone());
+        assert!(game.panel().open);
+        // Tab goes from field to field.
+        for _ in 0..20 {
+            game.press(KeyCode::Tab, Key::Tab);
+            if game.app.world().resource::<EguiWantsInput>().wants_keyboard_input() {
+                break;
+            }
+        }
+        assert!(game.app.world().resource::<EguiWantsInput>().wants_keyboard_input(), "a field has the keyboard");
+        game.press(key, logical_key);
+        assert_eq!(game.panel().open, !closes, "{key:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use bevy_pixels_gen::generate::{
     GenJobs, GenStatus, GenerateSpriteExt, GenerationCancelled, GenerationProgress, GenerationStarted, MEMORY,
     QUEUE_LENGTH, STEP_TIME,
 };
-use bevy_pixels_gen::pixgen_api::{Kind, Request};
+use bevy_pixels_gen::pixgen_api::{GenPath, Kind, Request};
 use bevy_pixels_gen::recipe::BakeState;
 
 use crate::world::World;
@@ -126,4 +126,42 @@ fn jobs_that_waited_go_on_after_a_restart_and_reach_their_sprites() {
     assert!(world.folder.path().join("gen/a.png").is_file() && world.folder.path().join("gen/b.png").is_file());
     assert!(world.app.world().resource::<GenJobs>().records().is_empty());
     assert!(!world.folder.path().join("assets/a.png").exists());
+}
+
+#[test]
+fn what_an_earlier_run_has_finished_is_not_put_over_what_was_painted_since() {
+    let sprite = |world: &World| world.folder.path().join("gen/a.png");
+    let mut painted = Vec::new();
+    let picture = image::RgbaImage::from_pixel(16, 16, image::Rgba([1, 2, 3, 255]));
+    picture.write_to(&mut std::io::Cursor::new(&mut painted), image::ImageFormat::Png).unwrap();
+    // Painted after the first image was shown; there before it was drawn, and that run was killed before it was shown;
+    // not there at all.
+    for (case, stays) in [("painted", true), ("older", false), ("none", false)] {
+        let step = Duration::from_millis(100);
+        let mut world = World::with_kept_queue(tempfile::tempdir().unwrap(), step);
+        world.wish(Request { seed: Some(1), count: 3, ..potion() }, "a");
+        let shown =
+            |world: &World| world.app.world().resource::<GenJobs>().shown(&GenPath::parse("a").unwrap()).is_some();
+        world.until("the first image", |world| shown(world).then_some(()));
+        let first = std::fs::read(sprite(&world)).unwrap();
+        match case {
+            "painted" => world.write("gen/a.png", &painted),
+            "older" => {
+                world.write("gen/a.png", &painted);
+                let file = std::fs::File::options().write(true).open(sprite(&world)).unwrap();
+                file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+            }
+            _ => std::fs::remove_file(sprite(&world)).unwrap(),
+        }
+        let mut world = World::with_kept_queue(world.close(), step);
+        let left = world.until("the second image's first step", |world| {
+            let record = world.app.world().resource::<GenJobs>().records().first()?;
+            (record.image == 1 && record.step >= 1).then(|| record.remaining(std::time::Instant::now()))
+        });
+        // Up to seven steps: what an earlier run has drawn tells nothing of this one's pace.
+        assert!(left.is_some_and(|left| left > Duration::from_millis(300)), "{case}: {left:?}");
+        world.until("the end", |world| (world.seen().done.len() == 1).then_some(()));
+        assert_eq!(std::fs::read(sprite(&world)).unwrap() == painted, stays, "{case}");
+        assert!(stays || std::fs::read(sprite(&world)).unwrap() == first, "{case}");
+    }
 }

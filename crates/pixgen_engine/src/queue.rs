@@ -35,6 +35,8 @@ pub struct JobStatus {
     pub state: JobState,
     /// Whether an earlier run of the program was asked for it.
     pub restored: bool,
+    /// Images of it that an earlier run has finished. They are reported again, before those that are drawn now.
+    pub finished_before: u32,
 }
 
 impl Job {
@@ -46,6 +48,8 @@ impl Job {
             tag: self.entry.tag.clone(),
             state,
             restored: self.entry.restored,
+            // The queue's copy of a job stays as it was when its turn came.
+            finished_before: if self.entry.restored { self.entry.finished.len() as u32 } else { 0 },
         }
     }
 }

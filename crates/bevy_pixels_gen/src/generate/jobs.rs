@@ -8,7 +8,7 @@ use bevy::prelude::*;
 use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
 use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, RecipeFolders};
 
-use super::ledger::{Changed, Ledger, Put, PutDone, Reply};
+use super::ledger::{By, Changed, Ledger, Put, PutDone, Reply};
 
 /// Finished sprites that stay at hand without a look into the history.
 const MAX_FINISHED: usize = 128;
@@ -36,8 +36,12 @@ pub struct JobRecord {
     pub images_done: u32,
     /// When it started to run.
     pub started: Option<Instant>,
-    /// When its first step was done: loading the model does not count towards the pace.
-    first_step: Option<Instant>,
+    /// Time until it is done as the engine says it, which knows of pauses and of what an earlier run has drawn.
+    left: Option<Duration>,
+    /// When it began to pass.
+    left_since: Instant,
+    /// Images that an earlier run of the game has finished and shown.
+    finished_before: u32,
     /// A first idea of the image.
     pub preview: Option<Pixels>,
     /// What the user should know though it goes on.
@@ -64,7 +68,9 @@ impl JobRecord {
             steps: 0,
             images_done: 0,
             started: None,
-            first_step: None,
+            left: None,
+            left_since: Instant::now(),
+            finished_before: 0,
             preview: None,
             warnings: Vec::new(),
             error: None,
@@ -74,14 +80,17 @@ impl JobRecord {
         }
     }
 
-    /// Time until it is done, from the pace of the steps so far.
+    /// Time until it is done, from the pace of the steps so far. It stands still while the job is paused.
     #[must_use]
     pub fn remaining(&self, now: Instant) -> Option<Duration> {
-        let done = self.image * self.steps + self.step;
-        // The first step is where the clock starts, so it takes two to know a pace.
-        let paced = done.checked_sub(1).filter(|steps| *steps > 0)?;
-        let left = (self.request.count * self.steps).saturating_sub(done);
-        Some((now - self.first_step?) / paced * left)
+        let passes = self.state != JobState::Paused;
+        let passed = if passes { now.saturating_duration_since(self.left_since) } else { Duration::ZERO };
+        Some(self.left?.saturating_sub(passed))
+    }
+
+    /// Notes how long it will take from now on.
+    fn set_remaining(&mut self, left: Option<Duration>) {
+        (self.left, self.left_since) = (left, Instant::now());
     }
 }
 
@@ -139,7 +148,8 @@ impl GenJobs {
         let mut records = Vec::new();
         for job in engine.jobs().into_iter().filter(|job| job.restored) {
             let target = job.tag.and_then(|tag| GenPath::parse(&tag).ok());
-            records.push(JobRecord::new(job.id, job.request, target));
+            let finished_before = job.finished_before;
+            records.push(JobRecord { finished_before, ..JobRecord::new(job.id, job.request, target) });
         }
         let ledger = Ledger::start(engine.store().clone())?;
         Ok(Self {
@@ -260,7 +270,7 @@ impl GenJobs {
     /// [`undo`](Self::undo). Where it cannot be written, [`error`](Self::error) says so and the game keeps the sprite it
     /// had. Where a recipe stands beside it, what was drawn is written into that, too.
     pub fn apply(&mut self, hash: &str, path: &GenPath) {
-        self.ledger.apply(hash, path, None);
+        self.ledger.apply(hash, path, By::User);
     }
 
     /// Takes the last change of a sprite back, and of its recipe, if there was one; some frames later, as
@@ -297,7 +307,7 @@ impl GenJobs {
         self.error = error;
     }
 
-    /// What a model can do, read once; weights are not loaded for it.
+    /// What a model can do, read once, as is why it cannot be used; weights are not loaded for it.
     ///
     /// # Errors
     /// Why there is no such model, in words.
@@ -317,6 +327,12 @@ impl GenJobs {
     #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel reads elsewhere"))]
     pub(crate) fn know_model(&mut self, model: ModelRef, info: Result<ModelInfo, String>) {
         self.models.insert(model, info);
+    }
+
+    /// Forgets why models could not be read: their files may be there, or whole, by now.
+    #[cfg_attr(not(feature = "panel"), expect(dead_code, reason = "only the panel looks again"))]
+    pub(crate) fn forget_refused_models(&mut self) {
+        self.models.retain(|_, info| info.is_ok());
     }
 
     /// The engine, to pause it, to order its queue, to look into its history. Submit jobs here and not there, or nobody
@@ -409,13 +425,19 @@ impl GenJobs {
                 record.started = Some(Instant::now());
                 outcomes.push(Outcome::Started { job, target: record.target.clone() });
             }
-            EventKind::Step { image, step, steps, .. } => {
-                record.first_step.get_or_insert_with(Instant::now);
+            EventKind::Step { image, step, steps, remaining } => {
+                record.set_remaining(remaining);
                 (record.image, record.step, record.steps) = (image, step, steps);
                 outcomes.push(Outcome::Progress { job, image, step, steps });
             }
-            EventKind::Paused => record.state = JobState::Paused,
-            EventKind::Resumed => record.state = JobState::Running,
+            EventKind::Paused => {
+                record.set_remaining(record.remaining(Instant::now()));
+                record.state = JobState::Paused;
+            }
+            EventKind::Resumed => {
+                record.set_remaining(record.remaining(Instant::now()));
+                record.state = JobState::Running;
+            }
             EventKind::Preview(preview) => record.preview = Some(preview),
             EventKind::Warning(warning) => {
                 warn!("job {job}: {warning}");
@@ -428,7 +450,8 @@ impl GenJobs {
                 // A series shows its first image at once, any other job with it the only one.
                 if let Some(target) = record.target.as_ref().filter(|_| record.images_done == 1) {
                     record.is_applying = true;
-                    self.ledger.apply(&generated.hash, target, Some(job));
+                    let by = if record.finished_before > 0 { By::EarlierRun(job) } else { By::Job(job) };
+                    self.ledger.apply(&generated.hash, target, by);
                 }
                 self.finished.push_front(Finished { generated, request });
                 self.finished.truncate(MAX_FINISHED);

@@ -23,11 +23,32 @@ enum Order {
     Apply {
         hash: String,
         path: GenPath,
-        job: Option<JobId>,
+        by: By,
     },
     Undo,
     Redo,
     Put(Put),
+}
+
+/// On whose behalf a sprite is put into the game.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum By {
+    /// The user has chosen it.
+    User,
+    /// A job has just drawn it.
+    Job(JobId),
+    /// An earlier run of the game has drawn it for this job, and has put it there unless it was killed in between: what
+    /// was put there since is not replaced.
+    EarlierRun(JobId),
+}
+
+impl By {
+    fn job(self) -> Option<JobId> {
+        match self {
+            Self::User => None,
+            Self::Job(job) | Self::EarlierRun(job) => Some(job),
+        }
+    }
 }
 
 /// A recipe's sprite that is to stand beside it.
@@ -123,8 +144,8 @@ impl Ledger {
         self.send(Order::Folders(assets, models));
     }
 
-    pub(super) fn apply(&self, hash: &str, path: &GenPath, job: Option<JobId>) {
-        self.send(Order::Apply { hash: hash.to_owned(), path: path.clone(), job });
+    pub(super) fn apply(&self, hash: &str, path: &GenPath, by: By) {
+        self.send(Order::Apply { hash: hash.to_owned(), path: path.clone(), by });
     }
 
     pub(super) fn undo(&self) {
@@ -155,7 +176,7 @@ impl Ledger {
         let Some(Err(lost)) = self.orders.as_ref().map(|orders| orders.send(Box::new(order))) else { return };
         let reply = match *lost.0 {
             Order::Folders(..) => return,
-            Order::Apply { job, .. } => Reply::Changed(Changed::failed(job, GONE.to_owned())),
+            Order::Apply { by, .. } => Reply::Changed(Changed::failed(by.job(), GONE.to_owned())),
             Order::Undo | Order::Redo => Reply::Changed(Changed::failed(None, GONE.to_owned())),
             Order::Put(Put { job, hash, .. }) => {
                 Reply::Put(PutDone { job, hash, result: PutResult::Failed(GONE.to_owned()) })
@@ -210,9 +231,10 @@ impl Clerk {
                     (self.assets, self.models) = (Some(assets), models);
                     continue;
                 }
-                Order::Apply { hash, path, job } => {
-                    let result = self.apply(&hash, path);
-                    self.changed(job, result)
+                Order::Apply { hash, path, by } => {
+                    let is_kept = matches!(by, By::EarlierRun(_)) && self.was_put_since(&hash, &path);
+                    let result = if is_kept { Ok((None, false, None)) } else { self.apply(&hash, path) };
+                    self.changed(by.job(), result)
                 }
                 Order::Undo => {
                     let result = self.take_back();
@@ -244,6 +266,17 @@ impl Clerk {
 
     fn store_of(&self, path: &GenPath) -> Store {
         self.store.in_folder(self.folder_of(path))
+    }
+
+    /// Whether the file at `path` is no older than a sprite of the history: that one, or what somebody chose or painted
+    /// after it.
+    fn was_put_since(&self, hash: &str, path: &GenPath) -> bool {
+        let written = |file: &Path| fs::metadata(file).and_then(|data| data.modified()).ok();
+        let there = written(&path.file_in(self.folder_of(path)));
+        // Where either is not known, what is there stays; where nothing is there, nothing is lost.
+        there.is_some_and(|there| {
+            written(&self.store.history_dir().join(format!("{hash}.png"))).is_none_or(|drawn| there >= drawn)
+        })
     }
 
     fn apply(&mut self, hash: &str, path: GenPath) -> Result<Shows, EngineError> {

@@ -184,13 +184,17 @@ fn image(pixels: &Pixels) -> Option<Image> {
     Some(image)
 }
 
-/// A click on one of them makes it the target's picture.
+/// A click with the main button on one of them makes it the target's picture.
 pub(super) fn take_clicked(
     click: On<Pointer<Click>>,
     compared: Query<&ComparedSprite>,
     panel: Res<GenPanel>,
     mut jobs: ResMut<GenJobs>,
 ) {
+    // The others belong to the game: they move its camera or its units.
+    if click.button != PointerButton::Primary {
+        return;
+    }
     let (Ok(compared), Some(target)) = (compared.get(click.event().entity), &panel.state.target) else { return };
     jobs.apply(&compared.hash, target);
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use pixgen_api::{DevicePreference, ModelRef, Pixels, Request};
 use pixgen_engine::{HistoryQuery, InMemory, Preflight, RecipeFolders, Recovered, Store, input_files};
@@ -16,6 +17,9 @@ const MAX_PICTURE_PX: u32 = 8192;
 /// Most memory that decoding it may take.
 const MAX_PICTURE_BYTES: u64 = 512 << 20;
 
+/// Time between two looks at files that may have changed.
+const LOOK_AGAIN: Duration = Duration::from_millis(1500);
+
 type Read = (PathBuf, Result<Recovered, String>);
 
 /// What is being read and what was read last.
@@ -26,11 +30,41 @@ pub(super) struct LookUp {
     history: HistoryView,
     searching: Background<HistoryView>,
     settings: Background<Read>,
-    picture: Option<FileView<Pixels>>,
-    reading_picture: Background<FileView<Pixels>>,
+    picture: Option<Picture>,
+    /// `None` where it is as it was.
+    reading_picture: Background<Option<Picture>>,
+    picture_at: Option<Instant>,
     checked: Option<(Request, Option<InMemory>)>,
+    checked_at: Option<Instant>,
     checking: Background<Preflight>,
     preflight: (Vec<String>, Vec<String>),
+}
+
+/// Date and length of a file: where they are the same, so is the file.
+type Stamp = Option<(SystemTime, u64)>;
+
+/// A picture as it was when its file had that stamp.
+#[derive(Debug)]
+struct Picture {
+    stamp: Stamp,
+    view: FileView<Pixels>,
+}
+
+impl Picture {
+    /// Reads a picture, unless its file is as it was `before`.
+    fn read(path: PathBuf, before: Option<Stamp>) -> Option<Self> {
+        // First: what is written while it is read has another one afterwards.
+        let stamp = std::fs::metadata(&path).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
+        if before == Some(stamp) {
+            return None;
+        }
+        Some(Self { stamp, view: FileView { content: read_picture(&path), path } })
+    }
+}
+
+/// Whether it is time for another look after one at that time.
+fn is_due(at: Option<Instant>) -> bool {
+    at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN)
 }
 
 impl LookUp {
@@ -85,19 +119,26 @@ impl LookUp {
 
     /// The picture that the request begins with.
     pub(super) fn init_image(&mut self, path: Option<&Path>) -> Option<FileView<Pixels>> {
-        if let Some(picture) = self.reading_picture.take() {
+        if let Some(Some(picture)) = self.reading_picture.take() {
             self.picture = Some(picture);
         }
         let path = path?;
-        let known = self.picture.as_ref().filter(|picture| picture.path == path);
-        if known.is_none() && !self.reading_picture.is_busy() {
-            let path = path.to_owned();
-            self.reading_picture.start(move || FileView { content: read_picture(&path), path });
+        let known = self.picture.as_ref().filter(|picture| picture.view.path == path);
+        if (known.is_none() || is_due(self.picture_at)) && !self.reading_picture.is_busy() {
+            self.picture_at = Some(Instant::now());
+            let (path, before) = (path.to_owned(), known.map(|picture| picture.stamp));
+            self.reading_picture.start(move || Picture::read(path, before));
         }
-        known.cloned()
+        known.map(|picture| picture.view.clone())
     }
 
-    /// Refusals and warnings for a request as it stands; of the one before while this one is being looked at.
+    /// Has preflight look again at once: files may have changed.
+    pub(super) fn check_again(&mut self) {
+        self.checked = None;
+    }
+
+    /// Refusals and warnings for a request as it stands; of the one before while this one is being looked at. While
+    /// something is refused it is looked at again and again: files come and memory gets free without a word.
     pub(super) fn preflight(
         &mut self,
         request: &Request,
@@ -114,8 +155,9 @@ impl LookUp {
             return self.preflight.clone();
         }
         let key = (request.clone(), loaded);
-        if self.checked.as_ref() != Some(&key) && !self.checking.is_busy() {
-            self.checked = Some(key.clone());
+        let may_be_mended = !self.preflight.0.is_empty() && is_due(self.checked_at);
+        if (self.checked.as_ref() != Some(&key) || may_be_mended) && !self.checking.is_busy() {
+            (self.checked, self.checked_at) = (Some(key.clone()), Some(Instant::now()));
             self.checking.start(move || Preflight::of(&key.0, device, key.1.as_ref()));
         }
         self.preflight.clone()

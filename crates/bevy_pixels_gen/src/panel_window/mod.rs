@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use bevy::input::InputPlugin;
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
+use bevy_egui::input::EguiWantsInput;
 use bevy_egui::{EguiContexts, EguiPlugin, EguiPrimaryContextPass};
 use pixgen_api::{DevicePreference, ModelRef, Pixels};
 use pixgen_engine::{ModelInfo, input_files};
@@ -133,13 +134,24 @@ pub(crate) fn add_to(plugin: &PixelsGenPlugin, app: &mut App) {
         .add_observer(compare::take_clicked);
 }
 
-fn toggle(keys: Res<ButtonInput<KeyCode>>, mut panel: ResMut<GenPanel>) {
-    if keys.just_pressed(panel.toggle_key) {
+fn toggle(keys: Res<ButtonInput<KeyCode>>, egui: Res<EguiWantsInput>, mut panel: ResMut<GenPanel>) {
+    // What is typed into a field is text.
+    let is_ours = !egui.wants_keyboard_input() || !may_edit_text(panel.toggle_key);
+    if is_ours && keys.just_pressed(panel.toggle_key) {
         panel.open = !panel.open;
         if !panel.open {
             panel.on_close();
         }
     }
+}
+
+/// Whether a key types or edits text: all but those that no text field knows.
+fn may_edit_text(key: KeyCode) -> bool {
+    use KeyCode::*;
+    let is_function_key = matches!(key, F1 | F2 | F3 | F4 | F5 | F6 | F7 | F8 | F9 | F10 | F11 | F12)
+        || matches!(key, F13 | F14 | F15 | F16 | F17 | F18 | F19 | F20 | F21 | F22 | F23 | F24)
+        || matches!(key, F25 | F26 | F27 | F28 | F29 | F30 | F31 | F32 | F33 | F34 | F35);
+    !is_function_key && !matches!(key, Pause | ScrollLock | PrintScreen | Insert)
 }
 
 /// Does what the panel asked for in the frame before.
@@ -176,7 +188,13 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
             let folders = jobs.folders_of(&file).with_named(panel.named_files());
             panel.look_up.read_settings(file, folders, jobs.engine().store().clone());
         }
-        PanelAction::SearchLibrary => panel.library.search(),
+        PanelAction::SearchLibrary => {
+            panel.library.search();
+            jobs.forget_refused_models();
+            // What is being read now was begun before.
+            panel.reading_model = Background::default();
+            panel.look_up.check_again();
+        }
         PanelAction::Compare(requests) => {
             if let Some(before) = panel.comparison.take() {
                 before.cancel(jobs);

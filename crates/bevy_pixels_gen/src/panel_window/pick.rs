@@ -28,9 +28,9 @@ pub(super) fn mark_pickable(
     }
 }
 
-/// A click on a sprite in the world makes it the target, while the panel is choosing one.
+/// A click with the main button on a sprite in the world makes it the target, while the panel is choosing one.
 pub(super) fn pick_target(click: On<Pointer<Click>>, mut panel: ResMut<GenPanel>, sprites: Query<&Sprite>) {
-    if !panel.picking {
+    if !panel.picking || click.button != PointerButton::Primary {
         return;
     }
     if let Some(path) = sprites.get(click.event().entity).ok().and_then(gen_path) {

@@ -4,11 +4,16 @@
 use std::time::{Duration, Instant};
 
 use bevy::asset::AssetPlugin;
+use bevy::camera::NormalizedRenderTarget;
 use bevy::image::ImagePlugin;
+use bevy::picking::backend::HitData;
+use bevy::picking::pointer::{Location, PointerId};
 use pixgen_api::{GenPath, JobState, Kind, Request};
 use pixgen_engine::Provenance;
 
 use super::*;
+#[path = "../../../../tests/copy_folder.rs"]
+mod copy_folder;
 use crate::generate::{EngineConfig, FakeBackend};
 use crate::panel::{ComparedRequest, HistorySearch};
 
@@ -20,6 +25,11 @@ struct Game {
 
 impl Game {
     fn new() -> Self {
+        Self::with_step(Duration::from_millis(2))
+    }
+
+    /// With a model whose denoising steps take `step` each.
+    fn with_step(step: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let plugin = PixelsGenPlugin {
             gen_dir: folder.path().join("gen"),
@@ -30,7 +40,7 @@ impl Game {
         };
         let mut app = App::new();
         let config = EngineConfig::sdxl(plugin.device, plugin.resolved_data_dir(), plugin.resolved_gen_dir())
-            .with_loader(FakeBackend::loader(Duration::from_millis(2)));
+            .with_loader(FakeBackend::loader(step));
         let assets = folder.path().join("assets").to_str().unwrap().to_owned();
         app.insert_resource(GenPanel::new(&plugin))
             .insert_resource(GenJobs::start(config).unwrap())
@@ -40,6 +50,8 @@ impl Game {
                 AssetPlugin { file_path: assets, ..default() },
                 ImagePlugin::default(),
             ))
+            .add_observer(pick::pick_target)
+            .add_observer(compare::take_clicked)
             .add_systems(PreUpdate, apply_actions.in_set(PixelsGenSystems::ReceiveEvents))
             .add_systems(Update, (forget_changed_images, compare::follow, compare::place, gather::gather).chain());
         app.finish();
@@ -79,6 +91,15 @@ impl Game {
         let request = Box::new(request(prompt, seed));
         self.ask(PanelAction::Generate { request, target: Some(hero()) });
         self.until(prompt, |view| view.candidates.first().filter(|sprite| sprite.title() == prompt).cloned())
+    }
+
+    /// A click as Bevy's picking tells of it.
+    fn click(&mut self, entity: Entity, button: PointerButton) {
+        let target = NormalizedRenderTarget::None { width: 100, height: 100 };
+        let location = Location { target, position: Vec2::ZERO };
+        let hit = HitData::new(Entity::PLACEHOLDER, 0.0, None, None);
+        let click = Click { button, hit, duration: Duration::from_millis(50), count: 1 };
+        self.app.world_mut().trigger(Pointer::new(PointerId::Mouse, location, click, entity));
     }
 
     fn compared_in_the_world(&mut self) -> usize {
@@ -255,6 +276,16 @@ fn a_comparison_is_drawn_shown_in_the_world_and_ended() {
     let places: Vec<_> = places.iter(game.app.world()).map(|place| place.translation).collect();
     assert_eq!(places.len(), 2);
     assert!((places[0].x - places[1].x).abs() >= 32.0, "next to each other: {places:?}");
+    let mut compared = game.app.world_mut().query_filtered::<Entity, With<compare::ComparedSprite>>();
+    let compared = compared.iter(game.app.world()).next().unwrap();
+    for button in [PointerButton::Secondary, PointerButton::Middle] {
+        game.click(compared, button);
+        (0..20).for_each(|_| game.until("a frame", |_| Some(())));
+        assert!(!game.folder.path().join("gen/hero.png").exists(), "{button:?} belongs to the game");
+    }
+    game.click(compared, PointerButton::Primary);
+    let hero = game.folder.path().join("gen/hero.png");
+    game.until("the one that was clicked", |_| hero.is_file().then_some(()));
     game.panel().open = false;
     game.app.update();
     game.app.update();
@@ -267,6 +298,20 @@ fn a_comparison_is_drawn_shown_in_the_world_and_ended() {
     game.until("the end", |view| view.comparison.is_none().then_some(()));
     game.app.update();
     assert_eq!(game.compared_in_the_world(), 0);
+}
+
+#[test]
+fn only_the_main_button_picks_a_target() {
+    let mut game = Game::new();
+    let mut sprites = game.app.world_mut().query_filtered::<Entity, With<Sprite>>();
+    let sprite = sprites.single(game.app.world()).unwrap();
+    game.panel().state.target = None;
+    game.ask(PanelAction::Pick(true));
+    game.until("picking", |view| view.picking.then_some(()));
+    game.click(sprite, PointerButton::Secondary);
+    assert_eq!((game.panel().state.target.clone(), game.panel().picking), (None, true));
+    game.click(sprite, PointerButton::Primary);
+    assert_eq!((game.panel().state.target.clone(), game.panel().picking), (Some(hero()), false));
 }
 
 #[test]
@@ -284,6 +329,22 @@ fn the_queue_is_paused_ordered_and_cancelled() {
     game.until("two jobs", |view| (view.jobs.len() == 2).then_some(()));
     game.ask(PanelAction::Pause(false));
     game.until("the rest", |view| (view.jobs.is_empty() && view.candidates.len() == 2).then_some(()));
+}
+
+#[test]
+fn a_pause_does_not_count_towards_the_time_that_is_left() {
+    let mut game = Game::with_step(Duration::from_millis(20));
+    let request = Request { steps: Some(60), ..request("a knight", 1) };
+    game.ask(PanelAction::Generate { request: Box::new(request), target: None });
+    game.until("a pace", |view| view.jobs.first().filter(|job| job.step >= 3).map(|_| ()));
+    game.ask(PanelAction::Pause(true));
+    let paused = game.until("the pause", |view| view.jobs.first().filter(|job| job.state == JobState::Paused).cloned());
+    std::thread::sleep(Duration::from_secs(3));
+    game.ask(PanelAction::Pause(false));
+    let goes_on = |view: &JobsView| view.jobs.first().filter(|job| job.step > paused.step).and_then(|job| job.eta_secs);
+    let left = game.until("the time that is left", goes_on);
+    // 57 steps of a fiftieth of a second; with the pause among them it would be half a minute and more.
+    assert!((0.2..10.0).contains(&left), "{left} s, paused at step {}", paused.step);
 }
 
 #[test]
@@ -318,6 +379,32 @@ fn preflight_and_library_say_what_is_there() {
     game.panel().state.request = request;
     let refusals = game.until("preflight", |view| Some(view.refusals.clone()).filter(|found| !found.is_empty()));
     assert!(refusals[0].contains("nowhere.safetensors"), "{refusals:?}");
+}
+
+#[test]
+fn what_is_mended_on_the_disk_is_seen() {
+    let mut game = Game::new();
+    let at = |name: &str| game.folder.path().join(name);
+    let (picture, model) = (at("start.png"), at("models/late"));
+    // A picture that comes after it was named, and is painted over then.
+    game.panel().state.request = Request { init_image: Some(picture.clone()), ..request("a knight", 1) };
+    let refusals = game.until("preflight", |view| Some(view.refusals.clone()).filter(|found| !found.is_empty()));
+    assert!(refusals[0].contains("start.png"), "{refusals:?}");
+    game.until("no picture", |view| view.init_image.as_ref().filter(|picture| picture.content.is_err()).map(|_| ()));
+    let first = |view: &JobsView| Some(view.init_image.as_ref()?.content.as_ref().ok()?.rgba[0]);
+    image::RgbaImage::from_pixel(32, 32, image::Rgba([1, 2, 3, 255])).save(&picture).unwrap();
+    game.until("nothing to refuse", |view| view.refusals.is_empty().then_some(()));
+    game.until("the picture", |view| first(view).filter(|red| *red == 1));
+    image::RgbaImage::from_pixel(32, 32, image::Rgba([201, 2, 3, 255])).save(&picture).unwrap();
+    game.until("the new picture", |view| first(view).filter(|red| *red == 201));
+    // A model that is copied there after it was chosen.
+    game.panel().state.request = Request { model: ModelRef::Folder(model.clone()), ..request("a knight", 1) };
+    game.until("the error", |view| view.blocked.clone().filter(|said| said.contains("does not exist")));
+    let tiny = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny");
+    copy_folder::copy_folder(&tiny, &model);
+    game.ask(PanelAction::SearchLibrary);
+    game.until("the model", |view| view.blocked.is_none().then_some(()));
+    assert_ne!(game.panel().view.model.name, "", "it was read");
 }
 
 #[test]
