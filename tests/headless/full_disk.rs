@@ -47,6 +47,7 @@ fn play(files: &Path) {
     world.wish(Request { size_px: 16, ..Request::new(Kind::Item, "a potion") }, "potion");
     let error = world.failure();
     assert!(error.contains("writing") && error.contains("File too large"), "{error}");
+    assert!(error.contains("free some space") && error.contains("raise the limit"), "{error}");
     assert_eq!(world.panel_says("File too large"), error);
     assert!(log::complains(&["failed: writing", "File too large"]));
     world.seen().failed.clear();

@@ -1,5 +1,6 @@
 //! Why a job fails, as sentences that say what to do.
 
+use std::io;
 use std::path::PathBuf;
 
 use pixgen_api::RequestError;
@@ -51,14 +52,14 @@ pub enum EngineError {
         reason: String,
     },
     /// A file could not be read or written.
-    #[error("{action} {path} failed: {source}; check that the folder exists and may be written")]
+    #[error("{action} {path} failed: {source}; {}", remedy_of(source))]
     Io {
         /// What was being done.
         action: &'static str,
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A PNG could not be read or written.
     #[error("{path} is no readable PNG: {reason}")]
@@ -202,6 +203,18 @@ impl From<pixgen_sdxl::Error> for EngineError {
     }
 }
 
+/// What to do about a file that could not be read or written.
+fn remedy_of(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull => "the disk is full: free some space on it",
+        io::ErrorKind::QuotaExceeded => "free some space, or have your quota on this disk raised",
+        io::ErrorKind::FileTooLarge => {
+            "free some space, raise the limit on the size of files (`ulimit -f`), or choose a disk that takes larger ones"
+        }
+        _ => "check that the folder exists and may be written",
+    }
+}
+
 /// Whether a driver's message says so: CUDA's `CUDA_ERROR_OUT_OF_MEMORY`, cuDNN's and cuBLAS's `ALLOC_FAILED`, Metal's
 /// words.
 fn is_out_of_memory(message: &str) -> bool {
@@ -222,5 +235,32 @@ mod tests {
             assert!(matches!(of(text), EngineError::OutOfMemory { .. }), "{text}");
         }
         assert!(matches!(of("shape mismatch"), EngineError::Model(_)));
+    }
+
+    #[test]
+    fn a_full_disk_is_answered_otherwise_than_a_folder_that_may_not_be_written() {
+        let said = |kind: io::ErrorKind| {
+            let error = EngineError::Io { action: "writing", path: "history/a.png".into(), source: kind.into() };
+            let said = error.to_string();
+            assert!(said.starts_with("writing history/a.png failed: "), "{said}");
+            said
+        };
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge] {
+            let said = said(kind);
+            assert!(said.contains("free some space") && !said.contains("may be written"), "{said}");
+        }
+        assert!(said(io::ErrorKind::QuotaExceeded).contains("quota on this disk raised"));
+        assert!(said(io::ErrorKind::FileTooLarge).contains("raise the limit on the size of files"));
+        for kind in [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied, io::ErrorKind::NotFound] {
+            let said = said(kind);
+            assert!(said.ends_with("check that the folder exists and may be written"), "{said}");
+        }
+        // As the system numbers them.
+        #[cfg(target_os = "linux")]
+        for (number, words) in [(28, "the disk is full"), (122, "quota"), (27, "raise the limit"), (30, "may be written")] {
+            let source = io::Error::from_raw_os_error(number);
+            let said = EngineError::Io { action: "writing", path: "a".into(), source }.to_string();
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

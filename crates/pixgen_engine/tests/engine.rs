@@ -90,16 +90,23 @@ fn a_running_job_is_cancelled_within_a_step_and_a_waiting_one_at_once() {
     while !matches!(engine.events().recv().unwrap().kind, EventKind::Step { .. }) {}
     engine.cancel(waiting);
     engine.cancel(running);
+    let said_before = engine.events().len();
+    let mut after = Vec::new();
     let mut ended = Vec::new();
-    let start = std::time::Instant::now();
     while ended.len() < 2 {
-        let event = engine.events().recv_timeout(Duration::from_secs(5)).unwrap();
+        let event = engine.events().recv_timeout(Duration::from_secs(30)).unwrap();
         if event.kind == EventKind::Cancelled {
             ended.push(event.job);
         }
+        after.push(event.kind);
     }
     assert_eq!(ended, [waiting, running]);
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    // However busy the machine is: the step that was being computed may be said, none is begun any more. What was
+    // said while the two were being cancelled is not looked at.
+    let later = after.get(said_before..).unwrap_or_default();
+    let steps = later.iter().filter(|kind| matches!(kind, EventKind::Step { .. })).count();
+    assert!(steps <= 1, "{later:?}");
+    assert!(!later.iter().any(|kind| matches!(kind, EventKind::Image(_) | EventKind::Done(_))), "{later:?}");
     assert_eq!(done(&engine, request("a coin")).len(), 1);
 }
 

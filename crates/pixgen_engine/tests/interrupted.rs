@@ -200,6 +200,7 @@ fn a_full_disk_is_an_error_with_a_sentence() {
     // Blocks of 512 or 1024 bytes: room for the job's file, not for the sprite.
     let said = run("2");
     assert!(said.starts_with("FAILED") && said.contains("history") && said.contains("writing"), "{said}");
+    assert!(said.contains("free some space, raise the limit"), "{said}");
     assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(names_in(&folder.path().join(".pixgen/history")), Vec::<String>::new(), "nothing half-written is left");
     let said = run("unlimited");

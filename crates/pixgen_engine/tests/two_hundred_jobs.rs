@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
-use pixgen_api::{EventKind, JobId, Priority, Request};
-use pixgen_engine::{Engine, HistoryQuery, JobOptions};
+use pixgen_api::{EventKind, Generated, JobId, Priority, Request};
+use pixgen_engine::{Engine, HistoryQuery, JobOptions, Provenance};
 
 mod common;
 use common::{config, ends, engine_threads, request};
@@ -37,16 +37,21 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
     let engine = Engine::start(config(folder.path(), Duration::from_micros(700)).with_kept_queue()).unwrap();
     let mut random = Random(7);
     let broken: BTreeSet<usize> = (0..20).map(|index| index * 10 + random.below(10)).collect();
-    let ids: Vec<JobId> = (0..JOBS)
+    let requests: Vec<Request> = (0..JOBS)
         .map(|index| {
             let prompt = match broken.contains(&index) {
                 true => BROKEN[index % BROKEN.len()].0.to_owned(),
                 false => format!("sprite {index}"),
             };
+            Request { count: 1 + random.below(3) as u32, seed: Some(1000 + 10 * index as u64), ..request(&prompt) }
+        })
+        .collect();
+    let ids: Vec<JobId> = requests
+        .iter()
+        .map(|request| {
             let id = JobId::fresh();
-            let request = Request { count: 1 + random.below(3) as u32, ..request(&prompt) };
             let priority = Priority::ALL[random.below(3)];
-            engine.submit_with(id, request, JobOptions { priority, ..JobOptions::default() });
+            engine.submit_with(id, request.clone(), JobOptions { priority, ..JobOptions::default() });
             id
         })
         .collect();
@@ -81,12 +86,29 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
 
     let (mut done, mut cancelled, mut failed) = (0, 0, 0);
     let mut all = BTreeSet::new();
+    // Draws what was asked for alone and undisturbed: what the requests should have given.
+    let undisturbed = tempfile::tempdir().unwrap();
+    let control = common::engine(undisturbed.path(), Duration::ZERO);
     for (index, end) in &ended {
         let images = stored.remove(index).unwrap_or_default();
+        let asked = &requests[*index];
+        assert!(images.len() <= asked.count as usize, "job {index}: {} of {}", images.len(), asked.count);
+        for (number, hash) in images.iter().enumerate() {
+            let png = fs::read(engine.store().history_dir().join(format!("{hash}.png"))).unwrap();
+            let drawn = Provenance::request_of(&png).unwrap().unwrap();
+            let seed = asked.seed.map(|first| first + number as u64);
+            assert_eq!((&drawn.prompt, drawn.seed), (&asked.prompt, seed), "image {number} of job {index}");
+        }
         match end {
             EventKind::Done(finished) => {
                 done += 1;
+                assert_eq!(finished.len(), asked.count as usize, "job {index} has not all its images");
                 assert_eq!(finished.iter().map(|image| image.hash.clone()).collect::<Vec<_>>(), images);
+                let expected = common::done(&control, asked.clone());
+                let of = |images: &[Generated]| {
+                    images.iter().map(|i| (i.seed, i.hash.clone(), i.pixels.clone())).collect::<Vec<_>>()
+                };
+                assert!(of(finished) == of(&expected), "job {index} has other images than were asked for");
                 assert!(!broken.contains(index));
             }
             EventKind::Cancelled => {
@@ -104,6 +126,7 @@ fn of_two_hundred_jobs_nothing_is_lost_whatever_becomes_of_them() {
             assert!(all.insert(hash), "two images are one file");
         }
     }
+    drop(control);
     assert_eq!((done + cancelled + failed, failed), (JOBS, 20));
     // One that was running its last step may be done before it hears of it.
     assert!(cancelled >= cancelled_in_time.len().saturating_sub(5), "{cancelled} of {}", cancelled_in_time.len());
