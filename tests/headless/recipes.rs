@@ -311,6 +311,26 @@ fn a_recipe_that_was_wrong_from_the_start_is_mended_while_the_game_runs() {
 }
 
 #[test]
+fn one_broken_recipe_does_not_hide_another() {
+    let mut world = World::with_fake();
+    let names = ["a.sprite.ron", "b.sprite.ron"];
+    let wrong = |world: &World| {
+        let jobs = world.app.world().resource::<GenJobs>();
+        names.map(|name| jobs.errors().any(|error| error.starts_with(name) && error.contains("`promt`")))
+    };
+    let mut sheets: Vec<Handle<SpriteSheet>> = Vec::new();
+    for name in names {
+        world.write(&format!("assets/{name}"), "(promt: \"a knight\")");
+        sheets.push(world.load(name));
+    }
+    world.until("both errors", |world| (wrong(world) == [true, true]).then_some(()));
+    world.write("assets/b.sprite.ron", RED);
+    world.until("one error", |world| (wrong(world) == [true, false]).then_some(()));
+    world.write("assets/a.sprite.ron", BLUE);
+    world.until("no error", |world| world.app.world().resource::<GenJobs>().error().is_none().then_some(()));
+}
+
+#[test]
 fn what_cannot_be_drawn_is_said_once_and_tried_again_after_an_edit() {
     let mut world = World::with_fake();
     world.write("assets/a.sprite.ron", "(prompt: \"fail\", size_px: 16)");

@@ -186,7 +186,7 @@ fn what_happens_meanwhile_does_not_disturb_typing() {
     let mut harness = harness(JobsView::default());
     type_prompt(&mut harness, "a kn");
     let view = &mut harness.state_mut().view;
-    view.message = Some("the disk is full".into());
+    view.messages = vec!["the disk is full".into()];
     view.jobs = vec![running(1)];
     view.candidates = vec![candidate("aa", "a duck", 1)];
     harness.run_steps(2);
@@ -222,7 +222,7 @@ fn every_widget_that_reacts_has_a_name() {
     let view = JobsView {
         jobs: vec![running(1), JobView::queued(JobId(2), "a duck", 2)],
         candidates: vec![candidate("aa", "a knight", 1)],
-        message: Some("the disk is full".into()),
+        messages: vec!["the disk is full".into(), "a.sprite.ron: no prompt".into()],
         note: Some("the settings were read".into()),
         targets: vec![target(Some("Hero"), "hero")],
         library: Arc::new(library()),

@@ -36,10 +36,23 @@ fn a_failed_job_stays_until_it_is_dismissed() {
 
 #[test]
 fn a_message_is_shown_and_dismissed() {
-    let message = Some("the disk is full: free some space".to_owned());
-    let mut harness = harness(JobsView { message, ..JobsView::default() });
+    let messages = vec!["the disk is full: free some space".to_owned()];
+    let mut harness = harness(JobsView { messages: messages.clone(), ..JobsView::default() });
     assert!(harness.query_by_label("The disk is full: free some space.").is_some());
-    assert_eq!(click(&mut harness, "Dismiss"), [PanelAction::DismissMessage]);
+    assert_eq!(click(&mut harness, "Dismiss"), [PanelAction::DismissMessage(messages[0].clone())]);
+}
+
+#[test]
+fn one_message_does_not_hide_another() {
+    let messages: Vec<_> = (1..=5).map(|index| format!("recipe {index} has no prompt")).collect();
+    let mut harness = harness(JobsView { messages: messages.clone(), ..JobsView::default() });
+    let is_shown = |harness: &Harness<'_, Panel>, text: &str| harness.query_by_label(text).is_some();
+    assert!((1..=3).all(|index| is_shown(&harness, &format!("Recipe {index} has no prompt."))));
+    assert!(!is_shown(&harness, "Recipe 4 has no prompt.") && is_shown(&harness, "and 2 more errors"));
+    assert_eq!(click(&mut harness, "Dismiss error 2"), [PanelAction::DismissMessage(messages[1].clone())]);
+    harness.state_mut().view.messages.truncate(1);
+    harness.run_steps(2);
+    assert!(is_shown(&harness, "Recipe 1 has no prompt.") && !is_shown(&harness, "Recipe 2 has no prompt."));
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn failed() {
         ..JobView::queued(JobId(3), "a castle on a hill", 1)
     };
     let message = "assets/gen/hero/knight.png could not be written: permission denied: check the folder's rights";
-    let view = JobsView { jobs: vec![job], message: Some(message.to_owned()), candidates: results(), ..room() };
+    let view = JobsView { jobs: vec![job], messages: vec![message.to_owned()], candidates: results(), ..room() };
     picture("failed", 860.0, &view, |harness| {
         choose_hero(harness);
         let request = &mut harness.state_mut().state.request;

@@ -169,6 +169,7 @@ fn waiting_jobs_go_on_after_a_restart_and_finished_images_are_not_drawn_again() 
     let [high, normal, low] = Priority::ALL;
     assert_eq!(listed, [("high", high, true), ("a hero", normal, true), ("low", low, true)]);
     assert_eq!(jobs[1].tag.as_deref(), Some("hero.png"));
+    assert_eq!(jobs.iter().map(|job| job.finished_before).collect::<Vec<_>>(), [0, 1, 0]);
     second.resume();
     let events = events_of(&second, jobs[1].id);
     let Some(EventKind::Done(images)) = events.last() else { panic!("{events:?}") };

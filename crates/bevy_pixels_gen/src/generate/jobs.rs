@@ -8,6 +8,7 @@ use bevy::prelude::*;
 use pixgen_api::{Event, EventKind, GenPath, Generated, JobId, JobState, ModelRef, Pixels, Priority, Request};
 use pixgen_engine::{Engine, EngineConfig, EngineError, JobOptions, ModelInfo, RecipeFolders};
 
+use super::errors::Errors;
 use super::ledger::{By, Changed, Ledger, Put, PutDone, Reply};
 
 /// Finished sprites that stay at hand without a look into the history.
@@ -134,7 +135,7 @@ pub struct GenJobs {
     model_dirs: Vec<PathBuf>,
     replaced: Vec<GenPath>,
     put: Vec<PutDone>,
-    error: Option<String>,
+    errors: Errors,
     models: HashMap<ModelRef, Result<ModelInfo, String>>,
 }
 
@@ -163,7 +164,7 @@ impl GenJobs {
             model_dirs: Vec::new(),
             replaced: Vec::new(),
             put: Vec::new(),
-            error: None,
+            errors: Errors::default(),
             models: HashMap::new(),
         })
     }
@@ -299,12 +300,30 @@ impl GenJobs {
     /// The last error that no message told of.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
-        self.error.as_deref()
+        self.errors.iter().next()
     }
 
-    /// Notes an error for the user to see, or that it was seen.
+    /// All of them that nobody has put away and that are not mended, the newest first.
+    pub fn errors(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter()
+    }
+
+    /// Notes an error for the user to see, in place of the one that was noted here before; `None`: all were seen.
     pub fn set_error(&mut self, error: Option<String>) {
-        self.error = error;
+        match error {
+            Some(error) => self.errors.set("", Some(error)),
+            None => self.errors = Errors::default(),
+        }
+    }
+
+    /// Notes what is wrong with a file, or that nothing is any more.
+    pub(crate) fn set_error_of(&mut self, origin: &str, error: Option<String>) {
+        self.errors.set(origin, error);
+    }
+
+    /// Puts one of the errors away.
+    pub fn dismiss_error(&mut self, error: &str) {
+        self.errors.dismiss(error);
     }
 
     /// What a model can do, read once, as is why it cannot be used; weights are not loaded for it.
@@ -395,7 +414,7 @@ impl GenJobs {
         }
         for said in [&error, &note].into_iter().flatten() {
             warn!("{said}");
-            self.error = Some(said.clone());
+            self.errors.set(said, Some(said.clone()));
         }
         let Some(position) = self.records.iter().position(|record| job == Some(record.id)) else { return };
         let record = &mut self.records[position];

@@ -5,6 +5,7 @@
 //! `gen://` and the asset server reloads it under the same handle.
 
 mod commands;
+mod errors;
 mod jobs;
 mod ledger;
 mod messages;

@@ -115,7 +115,7 @@ fn receive_events(
 fn note_unreadable(mut failed: MessageReader<AssetLoadFailedEvent<Image>>, mut jobs: ResMut<GenJobs>) {
     for AssetLoadFailedEvent { path, error, .. } in failed.read() {
         if path.source().as_str() == Some(SOURCE) && baked_file(path.path()).is_none() {
-            jobs.set_error(Some(error.to_string()));
+            jobs.set_error_of(&path.to_string(), Some(error.to_string()));
         }
     }
 }

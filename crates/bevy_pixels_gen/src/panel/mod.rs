@@ -126,12 +126,21 @@ fn tabs(ui: &mut Ui, state: &mut PanelState) {
     ui.add_space(2.0);
 }
 
-/// The last error and the last note.
+/// Errors that are shown at a time: the form must stay in sight.
+const MAX_SHOWN_MESSAGES: usize = 3;
+
+/// The errors and the last note.
 fn messages(ui: &mut Ui, view: &JobsView, actions: &mut Vec<PanelAction>) {
-    if let Some(message) = &view.message
-        && look::error_box(ui, message, "Dismiss")
-    {
-        actions.push(PanelAction::DismissMessage);
+    for (index, message) in view.messages.iter().take(MAX_SHOWN_MESSAGES).enumerate() {
+        let name = if index == 0 { "Dismiss".to_owned() } else { format!("Dismiss error {}", index + 1) };
+        if look::error_box(ui, message, &name) {
+            actions.push(PanelAction::DismissMessage(message.clone()));
+        }
+    }
+    match view.messages.len().saturating_sub(MAX_SHOWN_MESSAGES) {
+        0 => {}
+        1 => _ = look::hint(ui, "and one more error"),
+        more => _ = look::hint(ui, format!("and {more} more errors")),
     }
     if let Some(note) = &view.note
         && look::note_box(ui, note, "Dismiss the note")

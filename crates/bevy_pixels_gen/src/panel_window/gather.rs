@@ -169,7 +169,7 @@ pub(super) fn gather(
         picking: panel.picking,
         can_undo,
         can_redo,
-        message: jobs.error().map(str::to_owned),
+        messages: jobs.errors().map(str::to_owned).collect(),
         note: panel.note.clone(),
         blocked,
         refusals,

@@ -178,7 +178,7 @@ fn apply(panel: &mut GenPanel, jobs: &mut GenJobs, action: PanelAction) {
             warn!("{text}");
             jobs.set_error(Some(text));
         }
-        PanelAction::DismissMessage => jobs.set_error(None),
+        PanelAction::DismissMessage(text) => jobs.dismiss_error(&text),
         PanelAction::DismissNote => panel.note = None,
         PanelAction::Pause(true) => jobs.engine().pause(),
         PanelAction::Pause(false) => jobs.engine().resume(),

@@ -164,7 +164,7 @@ fn a_png_gives_its_settings_back() {
     assert_eq!((form.prompt.as_str(), form.seed), ("a knight", Some(7)));
     game.ask(PanelAction::DismissNote);
     game.ask(PanelAction::ReadSettings("nowhere.png".into()));
-    let error = game.until("the error", |view| view.message.clone());
+    let error = game.until("the error", |view| view.messages.first().cloned());
     assert!(error.contains("nowhere.png"), "{error}");
     assert_eq!(game.panel().view.note, None);
 }
@@ -242,7 +242,7 @@ fn a_strangers_png_opens_nothing_outside_the_game() {
     is_clean(found.request.as_ref().unwrap());
     assert_eq!(found.left_out, target.left_out);
     game.ask(PanelAction::Tell("what was left out".to_owned()));
-    assert_eq!(game.until("the message", |view| view.message.clone()), "what was left out");
+    assert_eq!(game.until("the message", |view| view.messages.first().cloned()), "what was left out");
     // What the user has named may be named by a picture, too.
     game.panel().state.request.init_image = Some(at("secret.png"));
     game.ask(PanelAction::ReadSettings(at("dropped.png")));
@@ -382,23 +382,34 @@ fn preflight_and_library_say_what_is_there() {
 }
 
 #[test]
-fn what_is_mended_on_the_disk_is_seen() {
+fn what_preflight_refuses_is_looked_at_again() {
     let mut game = Game::new();
-    let at = |name: &str| game.folder.path().join(name);
-    let (picture, model) = (at("start.png"), at("models/late"));
-    // A picture that comes after it was named, and is painted over then.
+    let picture = game.folder.path().join("start.png");
     game.panel().state.request = Request { init_image: Some(picture.clone()), ..request("a knight", 1) };
     let refusals = game.until("preflight", |view| Some(view.refusals.clone()).filter(|found| !found.is_empty()));
     assert!(refusals[0].contains("start.png"), "{refusals:?}");
-    game.until("no picture", |view| view.init_image.as_ref().filter(|picture| picture.content.is_err()).map(|_| ()));
-    let first = |view: &JobsView| Some(view.init_image.as_ref()?.content.as_ref().ok()?.rgba[0]);
-    image::RgbaImage::from_pixel(32, 32, image::Rgba([1, 2, 3, 255])).save(&picture).unwrap();
+    image::RgbaImage::new(32, 32).save(&picture).unwrap();
     game.until("nothing to refuse", |view| view.refusals.is_empty().then_some(()));
-    game.until("the picture", |view| first(view).filter(|red| *red == 1));
-    image::RgbaImage::from_pixel(32, 32, image::Rgba([201, 2, 3, 255])).save(&picture).unwrap();
-    game.until("the new picture", |view| first(view).filter(|red| *red == 201));
-    // A model that is copied there after it was chosen.
-    game.panel().state.request = Request { model: ModelRef::Folder(model.clone()), ..request("a knight", 1) };
+}
+
+#[test]
+fn the_picture_to_begin_with_is_shown_as_it_is_now() {
+    let mut game = Game::new();
+    let picture = game.folder.path().join("start.png");
+    let first = |view: &JobsView| Some(view.init_image.as_ref()?.content.as_ref().ok()?.rgba[0]);
+    game.panel().state.request = Request { init_image: Some(picture.clone()), ..request("a knight", 1) };
+    game.until("no picture", |view| view.init_image.as_ref().filter(|picture| picture.content.is_err()).map(|_| ()));
+    for red in [1, 201] {
+        image::RgbaImage::from_pixel(32, 32, image::Rgba([red, 2, 3, 255])).save(&picture).unwrap();
+        game.until("the picture", |view| first(view).filter(|shown| *shown == red));
+    }
+}
+
+#[test]
+fn a_model_that_was_refused_is_read_again_when_the_user_looks_again() {
+    let mut game = Game::new();
+    let model = game.folder.path().join("models/late");
+    game.panel().state.request.model = ModelRef::Folder(model.clone());
     game.until("the error", |view| view.blocked.clone().filter(|said| said.contains("does not exist")));
     let tiny = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/sprite-tiny");
     copy_folder::copy_folder(&tiny, &model);

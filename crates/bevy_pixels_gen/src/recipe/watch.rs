@@ -135,7 +135,7 @@ fn take_seen(mut watch: ResMut<RecipeWatch>, mut jobs: ResMut<GenJobs>, assets: 
             Err(error) => Some(format!("{path}: {error}")),
             Ok(_) => recipe.unwritable.clone().filter(|_| is_remembered),
         };
-        tell_panel(recipe, &mut jobs, error);
+        tell_panel(&path, recipe, &mut jobs, error);
         let wanted = wanted_of(recipe, &path, outcome, &jobs);
         if recipe.job.as_ref().map(|(_, wish)| wish) == wanted.as_ref() && wanted.is_some() {
             continue; // It is being drawn.
@@ -207,11 +207,10 @@ fn put_of(recipe: &Tracked, path: &AssetPath<'static>, wish: &Wish, job: Option<
 }
 
 /// Shows an error in the panel, or takes back the one that was shown.
-fn tell_panel(recipe: &mut Tracked, jobs: &mut ResMut<GenJobs>, error: Option<String>) {
-    if error.is_some() {
-        jobs.set_error(error.clone());
-    } else if recipe.error.is_some() && jobs.error() == recipe.error.as_deref() {
-        jobs.set_error(None);
+fn tell_panel(path: &AssetPath<'static>, recipe: &mut Tracked, jobs: &mut ResMut<GenJobs>, error: Option<String>) {
+    // A look first: taking the resource mutably marks it changed.
+    if error.is_some() || recipe.error.is_some() {
+        jobs.set_error_of(&path.to_string(), error.clone());
     }
     recipe.error = error;
 }
@@ -332,7 +331,7 @@ fn say_failed(watch: &mut RecipeWatch, jobs: &mut ResMut<GenJobs>, path: &AssetP
     let error = format!("{path} was not drawn: {reason}");
     error!("{error}");
     if let Some(recipe) = watch.tracked.get_mut(path) {
-        tell_panel(recipe, jobs, Some(error));
+        tell_panel(path, recipe, jobs, Some(error));
     }
 }
 
@@ -349,7 +348,7 @@ fn say_unwritable(watch: &mut RecipeWatch, jobs: &mut ResMut<GenJobs>, path: &As
     warn!("{text}");
     if let Some(recipe) = watch.tracked.get_mut(path) {
         recipe.unwritable = Some(text.clone());
-        tell_panel(recipe, jobs, Some(text));
+        tell_panel(path, recipe, jobs, Some(text));
     }
 }
 

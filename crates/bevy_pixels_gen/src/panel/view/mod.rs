@@ -36,8 +36,8 @@ pub struct JobsView {
     pub can_undo: bool,
     /// There is an undone change to make again.
     pub can_redo: bool,
-    /// The last error, with what to do about it.
-    pub message: Option<String>,
+    /// Errors that were not read yet, each with what to do about it, the newest first.
+    pub messages: Vec<String>,
     /// Something that the user should know and that is no error.
     pub note: Option<String>,
     /// Why nothing can be generated at all now (no model, generator stopped), with what to do about it.
@@ -85,10 +85,10 @@ pub enum PanelAction {
     Pick(bool),
     /// The target was chosen in the panel; [`PanelState::target`](super::PanelState::target) has it already.
     SelectTarget(GenPath),
-    /// Show this to the user as [`JobsView::message`].
+    /// Show this to the user among [`JobsView::messages`].
     Tell(String),
-    /// The message has been read.
-    DismissMessage,
+    /// This one of [`JobsView::messages`] has been read.
+    DismissMessage(String),
     /// The note has been read.
     DismissNote,
     /// Halt the queue, or let it go on.
