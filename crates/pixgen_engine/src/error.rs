@@ -257,7 +257,9 @@ mod tests {
         }
         // As the system numbers them.
         #[cfg(target_os = "linux")]
-        for (number, words) in [(28, "the disk is full"), (122, "quota"), (27, "raise the limit"), (30, "may be written")] {
+        for (number, words) in
+            [(28, "the disk is full"), (122, "quota"), (27, "raise the limit"), (30, "may be written")]
+        {
             let source = io::Error::from_raw_os_error(number);
             let said = EngineError::Io { action: "writing", path: "a".into(), source }.to_string();
             assert!(said.contains(words), "{said}");
