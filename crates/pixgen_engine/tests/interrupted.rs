@@ -1,5 +1,5 @@
-//! The program is killed at random moments while it draws and writes, and its disk is full: nothing half-written is ever
-//! taken for a sprite, nothing is lost, and no job is forgotten.
+//! The program is killed at random moments while it draws, and again and again while it writes, and its disk is full:
+//! nothing half-written is ever taken for a sprite, nothing is lost, and no job is forgotten.
 //!
 //! It has no test harness: the program starts itself as the one that is killed.
 
@@ -7,12 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pixgen_api::{DevicePreference, EventKind, GenPath, JobId, Kind, Priority, Request};
-use pixgen_engine::{Engine, EngineConfig, FakeBackend, HistoryQuery, JobOptions, Provenance, Store};
+use pixgen_engine::{Engine, EngineConfig, FakeBackend, HistoryQuery, JobOptions, Provenance, Store, bake_key};
 use sha2::{Digest, Sha256};
 
 /// The folder in which a started copy of this program works, and how.
@@ -21,6 +21,13 @@ const ROLE: &str = "PIXGEN_TEST_ROLE";
 const JOBS: u64 = 250;
 const IMAGES: u32 = 2;
 const KILLS: u32 = 60;
+/// Where the program writes: the history with what belongs to it, and beside recipes.
+const WRITTEN: [&str; 6] =
+    [".pixgen/history", ".pixgen/inputs", ".pixgen/thumbnails", ".pixgen/bakes", ".pixgen/queue", "assets"];
+/// How many kills have to leave a half-written file in each of these folders.
+const HITS: usize = 10;
+/// How long the program is hunted for them, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() {
     match std::env::var(ROLE) {
@@ -28,6 +35,8 @@ fn main() {
         Err(_) => {
             killed_again_and_again();
             println!("test killed_again_and_again ... ok");
+            killed_in_the_middle_of_every_kind_of_write();
+            println!("test killed_in_the_middle_of_every_kind_of_write ... ok");
             if cfg!(unix) {
                 a_full_disk_is_an_error_with_a_sentence();
                 println!("test a_full_disk_is_an_error_with_a_sentence ... ok");
@@ -76,6 +85,7 @@ fn play(role: &str, folder: &Path) {
                 }
             }
         }
+        "write" => write_for_ever(folder),
         // Writes to a full disk: says what the engine says.
         "full" => {
             let engine = engine(folder, false);
@@ -94,6 +104,52 @@ fn play(role: &str, folder: &Path) {
         }
         other => panic!("no role {other}"),
     }
+}
+
+/// Draws one picture after another from one that it began with, makes its thumbnail, and puts it beside a recipe whose
+/// text changes with it.
+fn write_for_ever(folder: &Path) {
+    let engine = engine(folder, false);
+    let store = engine.store().in_folder(&folder.join("assets"));
+    let recipe = folder.join("assets/knight.sprite.ron");
+    for round in 0u64.. {
+        let seed = u64::from(std::process::id()) << 20 | round;
+        let picture = folder.join(format!("picture-{seed}.png"));
+        noise(seed).save(&picture).unwrap();
+        let mut request = Request { size_px: 256, seed: Some(seed), ..Request::new(Kind::Item, "a knight") };
+        request.pixel_art.colors = None;
+        request.init_image = Some(picture);
+        let job = engine.submit(request.clone());
+        let hash = loop {
+            let event = engine.events().recv_timeout(Duration::from_secs(20)).unwrap();
+            match event.kind {
+                EventKind::Done(images) if event.job == job => break images[0].hash.clone(),
+                EventKind::Failed(error) if event.job == job => panic!("{error}"),
+                _ => {}
+            }
+        };
+        store.thumbnail(&hash).unwrap();
+        let before = fs::read_to_string(&recipe).unwrap();
+        Store::replace_text(&recipe, &before, &recipe_text(seed)).unwrap();
+        store.accept(&hash, &GenPath::parse("knight.png").unwrap()).unwrap();
+        store.remember_bake(&bake_key(&request, &[]).unwrap(), &hash).unwrap();
+    }
+}
+
+/// A recipe that is long enough to be written in pieces, with a mark at its end.
+fn recipe_text(seed: u64) -> String {
+    let comments = format!("// painted with love, number {seed}\n").repeat(2000);
+    format!("{comments}(prompt: \"a knight\", seed: {seed})\n// end\n")
+}
+
+/// A picture that compresses badly: its file is large.
+fn noise(seed: u64) -> image::RgbaImage {
+    let mut random = seed;
+    image::RgbaImage::from_fn(256, 256, |_, _| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let [r, g, b, ..] = random.to_be_bytes();
+        image::Rgba([r, g, b, 255])
+    })
 }
 
 fn start(role: &str, folder: &Path) -> Child {
@@ -126,7 +182,8 @@ fn killed_again_and_again() {
         child.wait().unwrap();
         kills += 1;
         without_progress = if names_in(&history).len() > before + 1 { 0 } else { without_progress + 1 };
-        temporary += check(folder.path(), &mut seen);
+        // Those of earlier kills are still there.
+        temporary = check(folder.path(), &mut seen);
     }
     let before = seen.len();
     assert!(start("draw", folder.path()).wait().unwrap().success());
@@ -148,6 +205,95 @@ fn killed_again_and_again() {
     assert_eq!(left.filter(|name| name.to_string_lossy().ends_with(".job.ron")).count(), 0);
 }
 
+/// Kills as soon as a temporary file of the program is seen: until in every folder it was hit in the middle of writing.
+fn killed_in_the_middle_of_every_kind_of_write() {
+    // On a disk: in a folder in memory, as `/tmp` often is one, a write is over before it can be seen.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("assets")).unwrap();
+    fs::write(folder.join("assets/knight.sprite.ron"), recipe_text(0)).unwrap();
+    let mut seen = BTreeSet::new();
+    let mut hits = [0; WRITTEN.len()];
+    let mut kills = 0;
+    let began = Instant::now();
+    while hits.iter().any(|hits| *hits < HITS) {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{kills} kills, of which so many fell into writing: {hits:?}; is the target folder in memory? It has to be on a disk"
+        );
+        // Where it was hit least so far.
+        let aim = (0..WRITTEN.len()).min_by_key(|index| hits[*index]).unwrap();
+        let mut child = start("write", folder);
+        let mark = format!(".pixgen-{}-", child.id());
+        let is_writing = |place: &str| names_in(&folder.join(place)).iter().any(|name| name.starts_with(&mark));
+        // It writes to all of them within a second or so; a moment that was missed comes again.
+        let since = Instant::now();
+        while !is_writing(WRITTEN[aim]) && since.elapsed() < Duration::from_secs(10) {
+            std::hint::spin_loop();
+        }
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none(), "it never ends by itself: {ended:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        for (place, hits) in WRITTEN.iter().zip(&mut hits) {
+            *hits += usize::from(is_writing(place));
+        }
+        check(folder, &mut seen);
+        check_what_belongs_to_it(folder, &seen);
+    }
+    println!("{kills} kills, of which so many left half-written files in {WRITTEN:?}: {hits:?}");
+
+    // What is left goes as soon as nobody can be writing it any more.
+    let left = |place: &&str| {
+        let temporary = names_in(&folder.join(place)).into_iter().filter(|name| name.starts_with(".pixgen-"));
+        temporary.map(|name| folder.join(place).join(name)).collect::<Vec<_>>()
+    };
+    let of_history = WRITTEN.iter().filter(|place| place.starts_with(".pixgen"));
+    for file in of_history.clone().flat_map(left) {
+        let file = fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    }
+    drop(engine(folder, true));
+    assert_eq!(of_history.flat_map(left).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+    check(folder, &mut seen);
+    check_what_belongs_to_it(folder, &seen);
+}
+
+/// Looks at what is kept beside the history and beside recipes, as the next start finds it.
+fn check_what_belongs_to_it(folder: &Path, history: &BTreeSet<String>) {
+    let store = Store::new(&folder.join(".pixgen"), &folder.join("assets"));
+    let whole = |place: &str| {
+        let names = names_in(&folder.join(place)).into_iter();
+        names.filter(|name| !(name.starts_with(".pixgen-") && name.ends_with(".tmp"))).collect::<BTreeSet<_>>()
+    };
+    for name in whole(".pixgen/inputs") {
+        let bytes = fs::read(folder.join(".pixgen/inputs").join(&name)).unwrap();
+        assert_eq!(name, format!("{}.png", hash_of(&bytes)), "a picture that a job began with is not whole");
+    }
+    for name in whole(".pixgen/thumbnails") {
+        let thumbnail = image::open(folder.join(".pixgen/thumbnails").join(&name)).unwrap();
+        assert!(thumbnail.width() == 128 && history.contains(name.trim_end_matches(".png")), "{name}");
+    }
+    for key in whole(".pixgen/bakes") {
+        assert!(store.remembered_bake(&key).is_some(), "{key} leads nowhere");
+    }
+    let mut beside = whole("assets");
+    assert!(beside.remove("knight.sprite.ron"));
+    let text = fs::read_to_string(folder.join("assets/knight.sprite.ron")).unwrap();
+    let recipe = Request::from_recipe(text.as_bytes()).unwrap();
+    assert!(recipe.prompt == "a knight" && text == recipe_text(recipe.seed.unwrap()), "half a recipe");
+    if beside.remove("knight.png") {
+        let png = fs::read(folder.join("assets/knight.png")).unwrap();
+        assert!(history.contains(&hash_of(&png)), "what stands beside the recipe is no sprite of the history");
+    }
+    assert!(beside.is_empty(), "{beside:?}");
+}
+
+fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Looks at the history as the next start finds it; returns how many files were left half-written.
 fn check(folder: &Path, seen: &mut BTreeSet<String>) -> usize {
     let store = Store::new(&folder.join(".pixgen"), &folder.join("gen"));
@@ -155,8 +301,7 @@ fn check(folder: &Path, seen: &mut BTreeSet<String>) -> usize {
     let mut found = BTreeSet::new();
     for entry in entries {
         let png = fs::read(&entry.file).unwrap();
-        let hash: String = Sha256::digest(&png).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hash, entry.hash);
+        assert_eq!(hash_of(&png), entry.hash);
         assert!(Provenance::request_of(&png).unwrap().is_some());
         image::load_from_memory(&png).unwrap();
         found.insert(entry.hash);
