@@ -46,6 +46,7 @@ mod plugin;
 mod png_limits;
 pub mod recipe;
 mod source;
+mod stamp;
 
 #[cfg(feature = "generate")]
 pub mod generate;

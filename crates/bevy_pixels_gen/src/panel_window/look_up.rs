@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use pixgen_api::{DevicePreference, ModelRef, Pixels, Request};
 use pixgen_engine::{HistoryQuery, InMemory, Preflight, RecipeFolders, Recovered, Store, input_files};
 
 use super::task::Background;
 use crate::panel::{FileView, HistorySearch, HistoryView, PanelState, SpriteView};
+use crate::stamp::{Stamp, stamp};
 
 /// Most bytes of a PNG that is asked for its settings.
 const MAX_PNG_BYTES: u64 = 64 << 20;
@@ -40,9 +41,6 @@ pub(super) struct LookUp {
     preflight: (Vec<String>, Vec<String>),
 }
 
-/// Date and length of a file: where they are the same, so is the file.
-type Stamp = Option<(SystemTime, u64)>;
-
 /// A picture as it was when its file had that stamp.
 #[derive(Debug)]
 struct Picture {
@@ -54,7 +52,7 @@ impl Picture {
     /// Reads a picture, unless its file is as it was `before`.
     fn read(path: PathBuf, before: Option<Stamp>) -> Option<Self> {
         // First: what is written while it is read has another one afterwards.
-        let stamp = std::fs::metadata(&path).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
+        let stamp = stamp(&path);
         if before == Some(stamp) {
             return None;
         }

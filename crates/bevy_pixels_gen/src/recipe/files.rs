@@ -1,14 +1,13 @@
 //! Where recipes, their PNGs and the files that they name stand on the disk, and whether they have changed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bevy::asset::AssetPath;
 use bevy::asset::io::AssetSourceId;
 use pixgen_api::baked_file;
 
 use crate::source::SOURCE;
+use crate::stamp::{Stamp, stamp};
 
 /// The folders behind the two asset sources whose recipes have files.
 #[derive(Clone, Debug)]
@@ -52,9 +51,6 @@ pub(super) struct Files {
     pub(super) inputs: Vec<PathBuf>,
 }
 
-/// When a file was written and how long it is; `None` when it does not exist.
-type Stamp = Option<(SystemTime, u64)>;
-
 /// How the files of a recipe looked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamps {
@@ -82,9 +78,4 @@ impl Files {
         let inputs = self.inputs.iter().map(|file| stamp(file)).collect();
         Stamps { recipe: stamp(&self.recipe), baked: stamp(&self.baked), inputs }
     }
-}
-
-fn stamp(file: &Path) -> Stamp {
-    let data = fs::metadata(file).ok()?;
-    Some((data.modified().ok()?, data.len()))
 }

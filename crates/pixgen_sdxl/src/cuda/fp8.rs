@@ -7,9 +7,8 @@
 
 use candle_core::Result;
 
-use super::layers::{HALF, LayerNorm, Linear, OCTET};
-use super::product::Product;
-use super::program::{Argument, Launch, Place, Recorder, Spot};
+use super::layers::{LayerNorm, Linear, OCTET};
+use super::program::{Argument, Launch, Place, Recorder};
 use crate::params::Params;
 
 /// Sizes must be multiples of it for cuBLASLt.
@@ -79,23 +78,6 @@ impl Recorder {
 
     /// A linear layer of rows in eight bits.
     pub(super) fn linear_fp8(&mut self, layer: Linear, fp8: Fp8Layer, x: &Place, rows: usize) -> Place {
-        let y = self.memory(rows * layer.outputs * HALF);
-        self.product(Product {
-            rows,
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-            x: x.spot(),
-            x_stride: layer.inputs,
-            weight: Spot::Fixed(fp8.weight),
-            weight_stride: layer.inputs,
-            by_input: false,
-            bias: layer.bias,
-            residual: None,
-            y: y.spot(),
-            y_stride: layer.outputs,
-            in_f32: false,
-            fp8: Some(fp8.divisors()),
-        });
-        y
+        self.linear_in(Linear { weight: fp8.weight, ..layer }, x, rows, None, Some(fp8.divisors()))
     }
 }

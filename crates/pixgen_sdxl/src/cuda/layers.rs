@@ -396,6 +396,18 @@ impl Recorder {
 
     /// A linear layer of tokens (rows, inputs); `residual` (rows, outputs) is added.
     pub(super) fn linear(&mut self, layer: Linear, x: &Place, rows: usize, residual: Option<&Place>) -> Place {
+        self.linear_in(layer, x, rows, residual, None)
+    }
+
+    /// The same; with `fp8`, what [`Product::fp8`] is, the layer's weight and `x` have eight bits.
+    pub(super) fn linear_in(
+        &mut self,
+        layer: Linear,
+        x: &Place,
+        rows: usize,
+        residual: Option<&Place>,
+        fp8: Option<[u64; 2]>,
+    ) -> Place {
         let y = self.memory(rows * layer.outputs * HALF);
         self.product(Product {
             rows,
@@ -411,7 +423,7 @@ impl Recorder {
             y: y.spot(),
             y_stride: layer.outputs,
             in_f32: false,
-            fp8: None,
+            fp8,
         });
         y
     }
